@@ -1,0 +1,258 @@
+// The order of things matters here. The claim locks and marks the operation first and probes the tracked columns
+// second; a statement that inserts a reference writes its row first and looks for the operation second. So one of
+// the two always sees the other (queue_table.hpp, tracking/holders.hpp).
+#include "outbox/claim.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "tracking/holders.hpp"
+
+namespace audiostore::outbox {
+namespace {
+
+// Columns of the claim's result.
+enum : int { kId = 1, kKind, kKey, kTargetStore, kTarget, kAttempts, kInDoubt, kOptions, kNotBefore, kPayloadBytes };
+
+#define CLAIM_SELECT                                                                 \
+  "WITH due AS MATERIALIZED (SELECT o.ctid AS tid FROM audiostore.operations o "     \
+  "  WHERE o.store = $1 AND o.not_before <= $2 AND (o.not_before, o.id) > ($5, $6) " \
+  "  AND (o.state = 'pending' OR (o.state = 'running' AND o.leased_until < $2)) "
+#define CLAIM_UPDATE                                                                                           \
+  "  ORDER BY o.not_before, o.id LIMIT $4 FOR UPDATE SKIP LOCKED) "                                            \
+  "UPDATE audiostore.operations o SET state = 'running', attempts = attempts + 1, leased_until = $3, "         \
+  "  claimed_by = pg_backend_pid(), in_doubt = in_doubt OR state = 'running' FROM due WHERE o.ctid = due.tid " \
+  "RETURNING o.id, o.kind, o.key, o.target_store, o.target, o.attempts, o.in_doubt, o.options, o.not_before, " \
+  "  octet_length(o.payload)"
+
+// Deletes only, the usual case: none can be in the way of another, as there is one for each key.
+pg::Statement& claim_deletes() {
+  static pg::Statement statement(CLAIM_SELECT CLAIM_UPDATE,
+                                 {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID});
+  return statement;
+}
+
+// With other kinds about: an operation waits for every earlier one that reads or writes one of its keys. Dead ones
+// hold nobody up.
+pg::Statement& claim_in_order() {
+  static pg::Statement statement(
+      CLAIM_SELECT
+      " AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "   AND e.state <> 'dead' AND e.kind = 'delete') "
+      " AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "   AND e.state <> 'dead' AND e.kind <> 'delete') "
+      " AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.target = o.key AND e.target_store = o.store "
+      "   AND e.id < o.id AND e.state <> 'dead' AND e.target_store IS NOT NULL) "
+      " AND (o.target_store IS NULL OR NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.id < o.id "
+      "   AND e.state <> 'dead' AND ("
+      "   (e.key = o.target AND e.store = o.target_store AND e.kind = 'delete') OR "
+      "   (e.key = o.target AND e.store = o.target_store AND e.kind <> 'delete') OR "
+      "   (e.target = o.target AND e.target_store = o.target_store AND e.target_store IS NOT NULL)))) " CLAIM_UPDATE,
+      {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID});
+  return statement;
+}
+
+#undef CLAIM_SELECT
+#undef CLAIM_UPDATE
+
+bool only_deletes() {
+  static pg::Statement statement("SELECT FROM audiostore.operations WHERE kind <> 'delete' LIMIT 1", {});
+  return statement.execute({}) == 0;
+}
+
+Kind parse_kind(const std::string& name) {
+  if (name == "put") return Kind::put;
+  if (name == "copy") return Kind::copy;
+  if (name == "move") return Kind::move;
+  if (name == "set_class") return Kind::set_class;
+  return Kind::del;
+}
+
+// jsonb's text form; written by put_object, so a surprise is a bug or a hand-made row.
+store::PutOptions parse_options(const std::string& text) {
+  store::PutOptions options;
+  if (text.empty()) return options;
+  auto const json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return options;
+  auto const string_at = [&](const char* name) {
+    auto const found = json.find(name);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  options.content_type = string_at("content_type");
+  options.storage_class = string_at("storage_class");
+  if (auto const found = json.find("metadata"); found != json.end() && found->is_object()) {
+    for (auto const& [name, value] : found->items()) {
+      options.metadata[name] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+  }
+  return options;
+}
+
+std::string jsonb_text(const pg::Rows& rows, std::size_t row) {
+  if (rows.null(row, kOptions)) return {};
+  std::string copy;
+  char* text = pg::call([&] { return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, kOptions); });
+  if (text != nullptr) copy = text;
+  return copy;
+}
+
+// Removes deletes whose object is held by a live row; puts back those that a transaction in progress decides.
+void check_deletes(const ClaimRequest& request, Claim& claim) {
+  std::vector<std::int64_t> held;
+  std::vector<std::int64_t> undecided;
+  {
+    tracking::Holders holders({.store = request.store, .purpose = tracking::Purpose::claiming});
+    if (holders.empty()) return;
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < claim.operations.size(); i++) {
+      if (claim.operations[i].kind == Kind::del) order.push_back(i);
+    }
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return claim.operations[a].key < claim.operations[b].key; });
+    std::vector<std::string_view> keys;
+    keys.reserve(order.size());
+    for (std::size_t const i : order) keys.emplace_back(claim.operations[i].key);
+    std::vector<tracking::Holding> const found = holders.probe(keys);
+    for (std::size_t i = 0; i < order.size(); i++) {
+      Operation& operation = claim.operations[order[i]];
+      if (found[i] == tracking::Holding::none) continue;
+      (found[i] == tracking::Holding::live ? held : undecided).push_back(operation.id);
+      operation.id = 0;
+    }
+  }
+  claim.cancelled = held.size();
+  claim.put_back = undecided.size();
+  if (!held.empty()) {
+    static pg::Statement cancel("DELETE FROM audiostore.operations WHERE id = ANY($1)", {INT8ARRAYOID});
+    cancel.execute({pg::bigint_array(held)});
+  }
+  if (!undecided.empty()) {
+    // The longer it has waited, the longer it waits: a transaction open for hours is not asked every moment.
+    static pg::Statement put_back(
+        "UPDATE audiostore.operations SET state = 'pending', attempts = attempts - 1, leased_until = NULL, "
+        "claimed_by = NULL, not_before = clock_timestamp() + "
+        "  least(greatest((clock_timestamp() - enqueued_at) / 4, interval '50 ms'), interval '30 s') "
+        "WHERE id = ANY($1)",
+        {INT8ARRAYOID});
+    put_back.execute({pg::bigint_array(undecided)});
+  }
+  std::erase_if(claim.operations, [](const Operation& operation) { return operation.id == 0; });
+}
+
+// Reads the payloads of puts until the limit; the puts beyond it go back.
+void load_payloads(std::size_t limit, Claim& claim, const std::vector<std::pair<std::int64_t, std::size_t>>& sizes) {
+  std::vector<std::int64_t> wanted;
+  std::vector<std::int64_t> beyond;
+  std::size_t total = 0;
+  for (auto const& [id, size] : sizes) {
+    if (wanted.empty() || total + size <= limit) {
+      wanted.push_back(id);
+      total += size;
+    } else {
+      beyond.push_back(id);
+    }
+  }
+  if (!beyond.empty()) {
+    static pg::Statement give_back(
+        "UPDATE audiostore.operations SET state = 'pending', attempts = attempts - 1, leased_until = NULL, "
+        "claimed_by = NULL WHERE id = ANY($1)",
+        {INT8ARRAYOID});
+    give_back.execute({pg::bigint_array(beyond)});
+    std::erase_if(claim.operations, [&](const Operation& operation) {
+      return std::find(beyond.begin(), beyond.end(), operation.id) != beyond.end();
+    });
+    // They lie behind the position reached: start over for them.
+    claim.reached = Position{};
+    claim.full = true;
+  }
+  static pg::Statement read("SELECT payload FROM audiostore.operations WHERE id = $1", {INT8OID});
+  for (Operation& operation : claim.operations) {
+    if (operation.kind != Kind::put) continue;
+    if (read.execute({Int64GetDatum(operation.id)}) == 1) operation.payload = read.rows().text(0, 1);
+  }
+}
+
+}  // namespace
+
+Claim claim(const ClaimRequest& request) {
+  // The claim must be on disk before a request is sent, whatever synchronous_commit says.
+  ForceSyncCommit();
+  Claim claim;
+  claim.reached = request.after;
+  pg::Statement& statement = only_deletes() ? claim_deletes() : claim_in_order();
+  statement.execute({pg::text_argument(request.store), TimestampTzGetDatum(pg::to_timestamp(request.now)),
+                     TimestampTzGetDatum(pg::to_timestamp(request.now + request.lease)),
+                     Int64GetDatum(static_cast<std::int64_t>(request.limit)),
+                     TimestampTzGetDatum(request.after.not_before), Int64GetDatum(request.after.id)});
+  pg::Rows const rows = statement.rows();
+  claim.full = rows.size() == request.limit;
+  claim.operations.resize(rows.size());
+  std::vector<std::pair<std::int64_t, std::size_t>> payload_sizes;
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    Operation& operation = claim.operations[i];
+    operation.id = rows.bigint(i, kId);
+    operation.kind = parse_kind(rows.text(i, kKind));
+    operation.key = rows.text(i, kKey);
+    operation.attempts = rows.integer(i, kAttempts);
+    operation.in_doubt = rows.boolean(i, kInDoubt);
+    if (operation.kind != Kind::del) {
+      operation.target_store = rows.text(i, kTargetStore);
+      operation.target = rows.text(i, kTarget);
+      operation.options = parse_options(jsonb_text(rows, i));
+    }
+    if (operation.kind == Kind::put) {
+      payload_sizes.emplace_back(operation.id, rows.null(i, kPayloadBytes) ? 0 : rows.integer(i, kPayloadBytes));
+    }
+    TimestampTz const due = rows.timestamp(i, kNotBefore);
+    if (std::pair(due, operation.id) > std::pair(claim.reached.not_before, claim.reached.id)) {
+      claim.reached = {.not_before = due, .id = operation.id};
+    }
+  }
+  // UPDATE returns rows in no particular order.
+  std::sort(claim.operations.begin(), claim.operations.end(),
+            [](const Operation& a, const Operation& b) { return a.id < b.id; });
+  std::sort(payload_sizes.begin(), payload_sizes.end());
+  check_deletes(request, claim);
+  if (!payload_sizes.empty()) load_payloads(request.payload_limit, claim, payload_sizes);
+  return claim;
+}
+
+std::vector<DueStore> due_stores(TimePoint now) {
+  static pg::Statement statement(
+      "WITH RECURSIVE stores(store) AS ("
+      "  (SELECT store FROM audiostore.operations ORDER BY store LIMIT 1) UNION ALL "
+      "  SELECT (SELECT o.store FROM audiostore.operations o WHERE o.store > stores.store ORDER BY o.store LIMIT 1) "
+      "  FROM stores WHERE stores.store IS NOT NULL) "
+      "SELECT store, (SELECT CASE WHEN o.state = 'running' THEN o.leased_until ELSE o.not_before END "
+      "  FROM audiostore.operations o WHERE o.store = stores.store AND (o.state = 'pending' OR "
+      "  (o.state = 'running' AND o.leased_until < $1)) ORDER BY o.not_before, o.id LIMIT 1) "
+      "FROM stores WHERE store IS NOT NULL",
+      {TIMESTAMPTZOID});
+  statement.execute({TimestampTzGetDatum(pg::to_timestamp(now))});
+  pg::Rows const rows = statement.rows();
+  std::vector<DueStore> stores(rows.size());
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    stores[i].store = rows.text(i, 1);
+    if (!rows.null(i, 2)) stores[i].next = rows.timestamp(i, 2);
+  }
+  return stores;
+}
+
+void release_lost_claims() {
+  static pg::Statement claimants(
+      "SELECT DISTINCT claimed_by FROM audiostore.operations WHERE state = 'running' AND claimed_by IS NOT NULL", {});
+  claimants.execute({});
+  pg::Rows const rows = claimants.rows();
+  std::vector<std::int64_t> lost;
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    int const pid = rows.integer(i, 1);
+    if (pid == MyProcPid || pg::call([pid] { return BackendPidGetProc(pid) == nullptr; })) lost.push_back(pid);
+  }
+  if (lost.empty()) return;
+  static pg::Statement release(
+      "UPDATE audiostore.operations SET state = 'pending', in_doubt = true, leased_until = NULL, claimed_by = NULL "
+      "WHERE state = 'running' AND claimed_by = ANY($1)",
+      {INT8ARRAYOID});
+  release.execute({pg::bigint_array(lost)});
+}
+
+}  // namespace audiostore::outbox

@@ -1,0 +1,66 @@
+// Claiming: picks what is due in a store, counts the attempt, checks every delete again against all tracked
+// columns, and leaves the rest to be worked on without a transaction. Runs inside the caller's transaction, whose
+// commit must reach the disk before the first request is sent: a lost claim would let a row take back a delete
+// that is on the wire.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "outbox/enqueue.hpp"
+#include "pg/statement.hpp"
+#include "store/store.hpp"
+
+namespace audiostore::outbox {
+
+struct Operation {
+  std::int64_t id = 0;
+  Kind kind = Kind::del;
+  std::string key;
+  std::string target_store;
+  std::string target;
+  int attempts = 0;  // this one included
+  bool in_doubt = false;
+  store::PutOptions options;
+  Bytes payload;
+};
+
+// How far claims have come in a store: settled rows before it are not looked at again.
+struct Position {
+  TimestampTz not_before = DT_NOBEGIN;
+  std::int64_t id = 0;
+};
+
+struct ClaimRequest {
+  std::string store;
+  TimePoint now;
+  Milliseconds lease;
+  std::size_t limit = 0;
+  std::size_t payload_limit = 0;  // octets; at least one put is claimed whatever its size
+  Position after;
+};
+
+struct Claim {
+  std::vector<Operation> operations;
+  Position reached;
+  bool full = false;          // there may be more that is due
+  std::size_t cancelled = 0;  // deletes whose object a live row holds
+  std::size_t put_back = 0;   // deletes whose key a transaction in progress holds
+};
+
+Claim claim(const ClaimRequest& request);
+
+struct DueStore {
+  std::string store;
+  TimestampTz next = DT_NOEND;  // of its earliest operation that nobody is working on
+};
+
+// One row for each store that has operations.
+std::vector<DueStore> due_stores(TimePoint now);
+
+// Takes over operations whose claimant is gone, as after a crash.
+void release_lost_claims();
+
+}  // namespace audiostore::outbox

@@ -1,0 +1,474 @@
+// What would surprise you: a transient failure of a store as a whole (network, bucket, credentials) is first put to
+// the test by a probe request. Only when the probe fails too is the store paused; otherwise the operation alone is
+// to blame.
+#include "outbox/drain.hpp"
+
+#include "http/retry.hpp"
+#include "outbox/enqueue.hpp"
+#include "pg/identity.hpp"
+#include "pg/interrupts.hpp"
+#include "pg/memory_scope.hpp"
+#include "pg/settings.hpp"
+#include "pg/statement.hpp"
+#include "worker/alerts.hpp"
+#include "worker/progress.hpp"
+
+namespace audiostore::outbox {
+namespace {
+
+constexpr Milliseconds kLease{60000};
+// Claims of deletes are this large at most: one flush of the log for all of them.
+constexpr std::size_t kMostClaimed = 4000;
+constexpr std::size_t kMostReady = 4000;
+constexpr std::size_t kPayloadLimit = std::size_t{16} << 20;
+// What is due cannot be claimed now (its order, or a row in progress): how long until the next look.
+constexpr Milliseconds kBlockedPause{50};
+// Looking for due work takes at most this part of the time: 1 in 10.
+constexpr int kLookShare = 10;
+constexpr Milliseconds kBusyLookPause{50};
+
+TimePoint from_timestamp(TimestampTz timestamp) {
+  constexpr std::int64_t kEpochDifference =
+      static_cast<std::int64_t>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+  return TimePoint(std::chrono::microseconds(timestamp + kEpochDifference));
+}
+
+TimePoint clock_now() { return SystemClock().now(); }
+
+std::string describe(const Error& error) {
+  return error.detail().empty() ? error.message() : error.message() + ": " + error.detail();
+}
+
+bool transient_or_whole(ErrorKind kind) { return transient(kind) || concerns_whole_store(kind); }
+
+Task<void> probe_store(std::shared_ptr<foreign::OpenStore> store, std::optional<Error>& failure) {
+  try {
+    auto call = store->store->list(store::ListQuery{.prefix = {}, .after = {}, .limit = 1});
+    co_await call;
+  } catch (const Error& error) {
+    failure = error;
+  } catch (const std::exception& error) {
+    failure = Error(ErrorKind::internal, error.what());
+  }
+}
+
+// One short transaction with everything that statements need.
+template <class F>
+void in_transaction(pg::Transactions& transactions, F&& body) {
+  transactions.run([&] {
+    pg::Spi const spi;
+    pg::AsExtensionOwner const owner;
+    pg::MemoryScope const memory("audiostore drain");
+    body();
+  });
+}
+
+}  // namespace
+
+Drain::~Drain() = default;
+
+bool Drain::busy() const {
+  if (!running_.empty() || !unsettled_.empty()) return true;
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](auto const& entry) { return !entry.second.ready.empty() || !entry.second.suspects.empty(); });
+}
+
+std::size_t Drain::capacity(const Slot& slot) const {
+  auto const all = static_cast<std::size_t>(pg::settings::max_connections());
+  auto const own = static_cast<std::size_t>(slot.open ? slot.open->config.common.max_connections : 1);
+  std::size_t const left = all > running_.size() ? all - running_.size() : 0;
+  return std::min(left, own > slot.in_flight ? own - slot.in_flight : 0);
+}
+
+TimePoint Drain::step(TimePoint now) {
+  settle_finished(now);
+  extend(now);
+  // Nobody calls before the time that we asked for unless something happened; too early for a look means later.
+  if (now >= look_again_ || (!busy() && !looked_since_change_)) {
+    look(now);
+  } else {
+    look_wanted_ = true;
+  }
+  nothing_due_ = true;
+  for (auto& [name, slot] : slots_) {
+    if (slot.breaker.open(now)) continue;
+    if (slot.breaker.tripped()) {
+      if (!slot.probing) start_probe(slot);
+      nothing_due_ = false;
+      continue;
+    }
+    bool const due = slot.next <= pg::to_timestamp(now) && now >= slot.not_again_before;
+    if (due && slot.ready.size() < kMostReady / 2) claim_for(slot, now);
+    start_ready(slot);
+    if (due && slot.not_again_before <= now) nothing_due_ = false;
+  }
+  settle_finished(clock_now());
+  return next_time(now);
+}
+
+TimePoint Drain::next_time(TimePoint now) const {
+  TimePoint next = now + kLease / 3;
+  for (auto const& running : running_) {
+    if (running.done) return now;
+  }
+  for (auto const& [name, slot] : slots_) {
+    if (slot.breaker.tripped()) {
+      if (!slot.probing) next = std::min(next, slot.breaker.retry_at());
+    } else if (slot.next != DT_NOEND) {
+      TimePoint const due = std::max(from_timestamp(slot.next), slot.not_again_before);
+      // With all connections taken, only a reply makes room.
+      if (slot.ready.size() < kMostReady / 2 || due > now) next = std::min(next, due);
+    }
+  }
+  // Work may come from where nothing wakes anybody (a prepared transaction).
+  TimePoint const look_at = look_wanted_ ? look_again_ : now + Milliseconds(1000);
+  return std::max(std::min(next, look_at), now);
+}
+
+void Drain::look(TimePoint now) {
+  TimePoint const began = clock_now();
+  std::vector<DueStore> due;
+  in_transaction(transactions_, [&] { due = due_stores(now); });
+  for (auto& [name, slot] : slots_) slot.next = DT_NOEND;
+  for (DueStore const& found : due) {
+    auto& slot = slots_[found.store];
+    slot.name = found.store;
+    slot.next = found.next;
+    if (found.next <= slot.position.not_before) slot.position = {};
+  }
+  std::erase_if(slots_, [](auto const& entry) {
+    Slot const& slot = entry.second;
+    return slot.next == DT_NOEND && slot.ready.empty() && slot.suspects.empty() && slot.in_flight == 0 &&
+           !slot.breaker.tripped();
+  });
+  TimePoint const ended = clock_now();
+  look_again_ = ended + kLookShare * (ended - began);
+  // What a busy drain finds next it finds by claiming on; a look is only for other stores.
+  if (busy()) look_again_ = std::max<TimePoint>(look_again_, ended + kBusyLookPause);
+  looked_since_change_ = true;
+  look_wanted_ = false;
+}
+
+void Drain::open(Slot& slot) {
+  if (slot.open) return;
+  foreign::StoreHandle const handle = foreign::find_store(slot.name);
+  if (!foreign::claimed_here(handle)) {
+    throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                       "store \"" + slot.name + "\" is looked after by another database",
+                       "This database was restored or cloned from it.",
+                       "If this database takes over, run SELECT audiostore.claim_store('" + slot.name + "').");
+  }
+  slot.open = foreign::open_store(handle, handle.owner);
+}
+
+void Drain::claim_for(Slot& slot, TimePoint now) {
+  Claim claimed;
+  try {
+    in_transaction(transactions_, [&] {
+      slot.open.reset();  // options may have changed
+      open(slot);
+      ClaimRequest const request{.store = slot.name,
+                                 .now = now,
+                                 .lease = kLease,
+                                 .limit = kMostClaimed,
+                                 .payload_limit = kPayloadLimit,
+                                 .after = slot.position};
+      claimed = claim(request);
+    });
+  } catch (const Error& error) {
+    pause(slot, error, now);
+    return;
+  } catch (const pg::SqlError& error) {
+    pause(slot, Error(ErrorKind::unavailable, error.message(), error.detail(), error.hint()), now);
+    return;
+  }
+  // Rows that others have locked are no change: a drain that met nothing else is done.
+  if (!claimed.operations.empty() || claimed.cancelled + claimed.put_back > 0) looked_since_change_ = false;
+  slot.position = claimed.reached;
+  slot.ready_until = now + kLease;
+  if (!claimed.full) {
+    // Whatever is left lies in the future, or behind: the next look tells.
+    slot.next = DT_NOEND;
+    if (claimed.operations.empty() && claimed.cancelled == 0) slot.not_again_before = now + kBlockedPause;
+  }
+  for (Operation& operation : claimed.operations) slot.ready.push_back(std::move(operation));
+  worker::count({.done = claimed.cancelled, .failed = 0, .bytes = 0});
+  drained_.operations += static_cast<std::int64_t>(claimed.cancelled);
+}
+
+void Drain::start_ready(Slot& slot) {
+  while (!slot.ready.empty() && capacity(slot) > 0) {
+    std::vector<Operation> operations;
+    std::size_t const batch = slot.open->store->max_remove_batch();
+    if (slot.ready.front().kind != Kind::del) {
+      operations.push_back(std::move(slot.ready.front()));
+      slot.ready.pop_front();
+    } else {
+      while (!slot.ready.empty() && slot.ready.front().kind == Kind::del && operations.size() < batch) {
+        operations.push_back(std::move(slot.ready.front()));
+        slot.ready.pop_front();
+      }
+    }
+    start(slot, std::move(operations));
+  }
+}
+
+void Drain::start(Slot& slot, std::vector<Operation> operations) {
+  Running& running = running_.emplace_back();
+  running.slot = &slot;
+  running.batch.store = slot.name;
+  running.batch.source = slot.open;
+  running.batch.operations = std::move(operations);
+  running.batch.leased_until = slot.ready_until;
+  running.batch.errors.assign(running.batch.operations.size(), std::nullopt);
+  slot.in_flight++;
+  Operation const& first = running.batch.operations.front();
+  if (first.kind == Kind::copy || first.kind == Kind::move) {
+    try {
+      in_transaction(transactions_, [&] {
+        foreign::StoreHandle const handle = foreign::find_store(first.target_store);
+        running.batch.target = foreign::open_store(handle, handle.owner);
+      });
+    } catch (const Error& error) {
+      running.batch.errors.front() = error;
+    } catch (const pg::SqlError& error) {
+      running.batch.errors.front() = Error(ErrorKind::invalid_argument, error.message(), error.detail(), error.hint());
+    }
+    if (running.batch.errors.front()) {
+      running.done = true;
+      return;
+    }
+  }
+  running.batch.task = execute(running.batch);
+  running.batch.task.start([&running] { running.done = true; });
+}
+
+void Drain::start_probe(Slot& slot) {
+  slot.probing = true;
+  if (!slot.open) {
+    // It was the opening that failed: try just that again.
+    try {
+      in_transaction(transactions_, [&] { open(slot); });
+    } catch (const Error& error) {
+      pause(slot, error, clock_now());
+      return;
+    } catch (const pg::SqlError& error) {
+      pause(slot, Error(ErrorKind::unavailable, error.message(), error.detail(), error.hint()), clock_now());
+      return;
+    }
+  }
+  Running& running = running_.emplace_back();
+  running.slot = &slot;
+  running.probe = true;
+  slot.in_flight++;
+  running.batch.task = probe_store(slot.open, running.probe_error);
+  running.batch.task.start([&running] { running.done = true; });
+}
+
+void Drain::pause(Slot& slot, const Error& error, TimePoint now) {
+  slot.probing = false;
+  Milliseconds const longest = slot.open ? slot.open->config.common.max_retry_delay : Milliseconds(60000);
+  slot.breaker.trip(now, longest, random_);
+  worker::note_error(describe(error));
+  if (std::exchange(slot.alerted, true)) return;
+  std::string const message = "store \"" + slot.name + "\" is paused: " + describe(error);
+  in_transaction(transactions_,
+                 [&] { worker::raise_alert({.name = "store_paused", .subject = slot.name, .message = message}); });
+}
+
+Outcome Drain::failure(const store::Common& common, const Operation& operation, const Error& error, TimePoint now) {
+  http::RetryPolicy const policy{.max_attempts = common.max_attempts,
+                                 .first_delay = http::RetryPolicy{}.first_delay,
+                                 .max_delay = common.max_retry_delay};
+  auto const delay =
+      http::next_delay(operation.attempts, policy, {.kind = error.kind(), .retry_after = std::nullopt}, random_);
+  Outcome outcome{.id = operation.id,
+                  .result = Outcome::Result::failed,
+                  .in_doubt = outcome_unknown(error.kind()),
+                  .error = describe(error)};
+  if (delay) outcome.retry_at = now + *delay;
+  return outcome;
+}
+
+void Drain::outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& outcomes) {
+  Batch& batch = running.batch;
+  std::uint64_t failed = 0;
+  std::uint64_t octets = 0;
+  for (std::size_t i = 0; i < batch.operations.size(); i++) {
+    Operation const& operation = batch.operations[i];
+    std::optional<Error> const& error = batch.errors[i];
+    if (!error) {
+      octets += operation.payload.size();
+      Outcome outcome{.id = operation.id, .result = Outcome::Result::done};
+      if (operation.kind == Kind::move) {
+        outcome.result = Outcome::Result::copied;
+        outcome.key = operation.key;
+        outcome.store = batch.store;
+      }
+      outcomes.push_back(std::move(outcome));
+      continue;
+    }
+    failed++;
+    if (concerns_whole_store(error->kind())) {
+      // Is it the store or this operation? The probe tells; until then nothing else is sent.
+      Breaker& breaker = running.slot->breaker;
+      if (!breaker.tripped()) breaker.trip(now, Milliseconds(1), random_);
+      running.slot->suspects.push_back({.operation = operation, .error = *error});
+    } else {
+      outcomes.push_back(failure(batch.source->config.common, operation, *error, now));
+    }
+  }
+  if (failed > 0) {
+    for (auto const& error : batch.errors) {
+      if (error) {
+        worker::note_error(describe(*error));
+        break;
+      }
+    }
+  }
+  worker::Progress const progress{.done = batch.operations.size() - failed, .failed = failed, .bytes = octets};
+  worker::count(progress);
+  drained_.operations += static_cast<std::int64_t>(progress.done);
+  drained_.bytes += static_cast<std::int64_t>(progress.bytes);
+}
+
+void Drain::suspects_settled(Slot& slot, bool store_is_broken, TimePoint now, std::vector<Outcome>& outcomes) {
+  for (Suspect const& suspect : slot.suspects) {
+    if (store_is_broken) {
+      outcomes.push_back({.id = suspect.operation.id, .result = Outcome::Result::unsent});
+    } else {
+      outcomes.push_back(failure(slot.open->config.common, suspect.operation, suspect.error, now));
+    }
+  }
+  slot.suspects.clear();
+}
+
+void Drain::settle_finished(TimePoint now) {
+  std::vector<std::pair<Slot*, Error>> broken;
+  for (auto running = running_.begin(); running != running_.end();) {
+    if (!running->done) {
+      ++running;
+      continue;
+    }
+    Slot& slot = *running->slot;
+    slot.in_flight--;
+    std::size_t const first = unsettled_.outcomes.size();
+    if (running->probe) {
+      slot.probing = false;
+      bool const still_broken = running->probe_error && transient_or_whole(running->probe_error->kind());
+      suspects_settled(slot, still_broken, now, unsettled_.outcomes);
+      if (still_broken) {
+        broken.emplace_back(&slot, *running->probe_error);
+      } else {
+        slot.breaker.close();
+        slot.alerted = false;
+        unsettled_.recovered.push_back(slot.name);
+      }
+    } else {
+      outcomes_of(*running, now, unsettled_.outcomes);
+    }
+    for (std::size_t i = first; i < unsettled_.outcomes.size(); i++) {
+      Outcome const& outcome = unsettled_.outcomes[i];
+      if (outcome.result == Outcome::Result::failed && !outcome.retry_at) {
+        unsettled_.died.emplace_back(slot.name, outcome.error);
+      }
+      // An alert may be left from a process before us.
+      if (outcome.result == Outcome::Result::done && !std::exchange(slot.proven, true)) {
+        unsettled_.recovered.push_back(slot.name);
+      }
+    }
+    running = running_.erase(running);
+  }
+  settle_noted();
+  for (auto& [slot, error] : broken) pause(*slot, error, now);
+}
+
+// Only a commit makes us forget: after an error the next step tries again.
+void Drain::settle_noted() {
+  if (unsettled_.empty()) return;
+  looked_since_change_ = false;
+  in_transaction(transactions_, [&] {
+    settle(unsettled_.outcomes);
+    for (std::string const& store : unsettled_.recovered) worker::clear_alert("store_paused", store);
+    for (auto const& [store, error] : unsettled_.died) {
+      std::string message = "an operation of store \"";
+      message.append(store).append("\" was given up: ").append(error);
+      worker::raise_alert({.name = "dead_operation", .subject = store, .message = message});
+    }
+  });
+  unsettled_ = {};
+}
+
+void Drain::extend(TimePoint now) {
+  std::vector<std::int64_t> ids;
+  bool any_due = false;
+  for (Running& running : running_) {
+    if (running.probe) continue;
+    if (running.batch.leased_until - now < kLease / 2) any_due = true;
+  }
+  for (auto& [name, slot] : slots_) {
+    if (!(slot.ready.empty() && slot.suspects.empty()) && slot.ready_until - now < kLease / 2) any_due = true;
+  }
+  if (!any_due) return;
+  for (Running& running : running_) {
+    if (running.probe) continue;
+    for (Operation const& operation : running.batch.operations) ids.push_back(operation.id);
+    running.batch.leased_until = now + kLease;
+  }
+  for (auto& [name, slot] : slots_) {
+    for (Operation const& operation : slot.ready) ids.push_back(operation.id);
+    for (Suspect const& suspect : slot.suspects) ids.push_back(suspect.operation.id);
+    slot.ready_until = now + kLease;
+  }
+  in_transaction(transactions_, [&] { extend_leases(ids, now + kLease); });
+}
+
+void Drain::stop() {
+  settle_finished(clock_now());
+  std::vector<Outcome>& outcomes = unsettled_.outcomes;
+  for (Running const& running : running_) {
+    for (Operation const& operation : running.batch.operations) {
+      outcomes.push_back({.id = operation.id, .result = Outcome::Result::unsent, .in_doubt = running.batch.sent});
+    }
+  }
+  for (auto& [name, slot] : slots_) {
+    for (Operation const& operation : slot.ready) {
+      outcomes.push_back({.id = operation.id, .result = Outcome::Result::unsent, .in_doubt = operation.in_doubt});
+    }
+    slot.ready.clear();
+    suspects_settled(slot, true, clock_now(), outcomes);
+    slot.in_flight = 0;
+  }
+  running_.clear();
+  settle_noted();
+}
+
+void Drain::recover() {
+  in_transaction(transactions_, [] { release_lost_claims(); });
+}
+
+Drained drain_now() {
+  pg::ProcedureTransactions transactions;
+  SystemRandom random;
+  Drain drain(transactions, random);
+  try {
+    drain.recover();
+    for (;;) {
+      TimePoint const now = clock_now();
+      TimePoint const next = drain.step(now);
+      if (drain.idle()) return drain.drained();
+      auto const pause = std::chrono::duration_cast<Milliseconds>(next - clock_now());
+      bool const woken = pg::prepare_wait();
+      foreign::client().poll(woken ? Milliseconds(0) : std::clamp(pause, Milliseconds(0), Milliseconds(100)),
+                             pg::wake_fd());
+      pg::after_wait();
+    }
+  } catch (...) {
+    // A cancel, say: end the failed transaction, then leave no claim behind.
+    transactions.abort();
+    drain.stop();
+    throw;
+  }
+}
+
+}  // namespace audiostore::outbox

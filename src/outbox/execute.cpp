@@ -1,0 +1,141 @@
+#include "outbox/execute.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cstdio>
+
+namespace audiostore::outbox {
+namespace {
+
+// An unlinked temporary file between two stores that cannot copy between themselves: memory stays flat however
+// large the object is.
+class Spool {
+ public:
+  Spool() : file_(std::tmpfile()) {
+    if (file_ == nullptr) throw Error(ErrorKind::store_full, "could not create a temporary file for a copy");
+  }
+  ~Spool() {
+    if (mapped_ != nullptr) munmap(mapped_, size_);
+    std::fclose(file_);
+  }
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
+
+  void append(BytesView piece) {
+    if (std::fwrite(piece.data(), 1, piece.size(), file_) != piece.size()) {
+      throw Error(ErrorKind::store_full, "could not write to the temporary file of a copy", {},
+                  "Check the free space of the temporary directory.");
+    }
+    size_ += piece.size();
+  }
+  BytesView view() {
+    if (std::fflush(file_) != 0) throw Error(ErrorKind::store_full, "could not write to the temporary file of a copy");
+    if (size_ == 0) return {};
+    mapped_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fileno(file_), 0);
+    if (mapped_ == MAP_FAILED) {
+      mapped_ = nullptr;
+      throw Error(ErrorKind::internal, "could not map the temporary file of a copy");
+    }
+    return {static_cast<const char*>(mapped_), size_};
+  }
+
+ private:
+  std::FILE* file_;
+  void* mapped_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+Task<void> transfer(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+  Spool spool;
+  store::Sink const sink = [&spool](BytesView piece) { spool.append(piece); };
+  auto get = from.get(key, store::Range{}, sink);
+  store::ObjectInfo const got = co_await get;
+  auto head = from.head(key);
+  std::optional<store::ObjectInfo> const info = co_await head;
+  store::PutOptions options;
+  options.content_type = info ? info->content_type : got.content_type;
+  if (info) options.metadata = info->metadata;
+  auto put = to.put(to_key, spool.view(), options);
+  co_await put;
+}
+
+// The copy is there, whole, before anybody may let go of its source.
+Task<void> copy(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+  if (from.can_copy_to(to)) {
+    auto call = from.copy(key, to, to_key);
+    co_await call;
+  } else {
+    auto call = transfer(from, key, to, to_key);
+    co_await call;
+  }
+  auto source_call = from.head(key);
+  std::optional<store::ObjectInfo> const source = co_await source_call;
+  auto target_call = to.head(to_key);
+  std::optional<store::ObjectInfo> const target = co_await target_call;
+  if (!target || (source && source->size != target->size)) {
+    throw Error(ErrorKind::bad_reply, "the copy of object \"" + key + "\" is not what its source is",
+                target ? "Their sizes differ." : "The copy is missing.");
+  }
+}
+
+Task<void> execute_one(Batch& batch, Operation& operation) {
+  store::Store& store = *batch.source->store;
+  switch (operation.kind) {
+    case Kind::put: {
+      auto call = store.put(operation.key, operation.payload, operation.options);
+      co_await call;
+      break;
+    }
+    case Kind::copy:
+    case Kind::move: {
+      auto call = copy(store, operation.key, *batch.target->store, operation.target);
+      co_await call;
+      break;
+    }
+    case Kind::set_class: {
+      auto call = store.set_storage_class(operation.key, operation.target);
+      co_await call;
+      break;
+    }
+    case Kind::del: break;
+  }
+}
+
+Task<void> remove_all(Batch& batch) {
+  std::vector<std::string> keys;
+  keys.reserve(batch.operations.size());
+  for (Operation const& operation : batch.operations) keys.push_back(operation.key);
+  auto call = batch.source->store->remove(std::move(keys));
+  std::vector<store::RemoveOutcome> outcomes = co_await call;
+  for (std::size_t i = 0; i < batch.errors.size(); i++) {
+    if (i >= outcomes.size()) {
+      batch.errors[i] = Error(ErrorKind::bad_reply, "the store did not answer for every key of a batch delete");
+    } else {
+      batch.errors[i] = std::move(outcomes[i].error);
+    }
+  }
+}
+
+}  // namespace
+
+Task<void> execute(Batch& batch) {
+  batch.sent = true;
+  batch.errors.assign(batch.operations.size(), std::nullopt);
+  std::optional<Error> failure;
+  try {
+    if (batch.operations.front().kind == Kind::del) {
+      auto call = remove_all(batch);
+      co_await call;
+    } else {
+      auto call = execute_one(batch, batch.operations.front());
+      co_await call;
+    }
+  } catch (const Error& error) {
+    failure = error;
+  } catch (const std::exception& error) {
+    failure = Error(ErrorKind::internal, std::string("unexpected failure: ") + error.what());
+  }
+  if (failure) batch.errors.assign(batch.operations.size(), failure);
+}
+
+}  // namespace audiostore::outbox

@@ -1,0 +1,90 @@
+// The heap and indexes of audiostore.operations, for code that cannot afford the executor. Rows of other
+// transactions in progress are seen (SnapshotDirty): that is what makes the races in DESIGN 5 decidable
+// without locks on keys.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "pg/guard.hpp"
+
+namespace audiostore::outbox {
+
+// Columns of audiostore.operations, in the order of operations.sql.
+namespace column {
+enum : AttrNumber {
+  id = 1,
+  enqueued_at,
+  not_before,
+  leased_until,
+  attempts,
+  claimed_by,
+  in_doubt,
+  kind,
+  state,
+  store,
+  key,
+  target_store,
+  target,
+  reason,
+  last_error,
+  options,
+  payload,
+  count = payload
+};
+}
+
+struct QueueRow {
+  Datum values[column::count] = {};
+  bool nulls[column::count] = {};
+
+  QueueRow() { std::fill(std::begin(nulls), std::end(nulls), true); }
+  void set(AttrNumber attribute, Datum value) {
+    values[attribute - 1] = value;
+    nulls[attribute - 1] = false;
+  }
+};
+
+// What became of the pending delete of a key that somebody wants back.
+enum class TakenBack {
+  none,      // there was none
+  taken,     // it is gone
+  running,   // it is on the wire
+  in_doubt,  // an earlier attempt may have reached the store
+};
+
+// A lookup can take back and find, not insert: it opens one index instead of all, which every statement that
+// inserts a tracked row would feel.
+enum class Use { lookup, insert };
+
+class QueueTable {
+ public:
+  explicit QueueTable(Use use);
+  ~QueueTable();
+  QueueTable(const QueueTable&) = delete;
+  QueueTable& operator=(const QueueTable&) = delete;
+
+  std::int64_t next_id();
+
+  // Inserts rows that differ in id and key only where there are several. For deletes, sees to it that one
+  // pending delete is left for each key; returns how many rows stayed.
+  std::int64_t insert(std::span<QueueRow> rows, bool deletes);
+
+  // Removes the pending delete of this key, waiting for whoever has it locked.
+  TakenBack take_back_delete(std::string_view store, std::string_view key);
+
+  // Id of the visible pending or running delete of this key.
+  std::optional<std::int64_t> find_delete(std::string_view store, std::string_view key);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The oid of a relation of schema audiostore; 0 when it does not exist (the extension is being dropped).
+Oid own_relation(const char* name);
+
+}  // namespace audiostore::outbox

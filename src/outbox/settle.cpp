@@ -1,0 +1,77 @@
+#include "outbox/settle.hpp"
+
+#include "outbox/enqueue.hpp"
+
+namespace audiostore::outbox {
+namespace {
+
+std::uint64_t remove(const std::vector<std::int64_t>& ids) {
+  static pg::Statement statement(
+      "DELETE FROM audiostore.operations WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      {INT8ARRAYOID});
+  return statement.execute({pg::bigint_array(ids)});
+}
+
+void give_back(const std::vector<std::int64_t>& ids) {
+  static pg::Statement statement(
+      "UPDATE audiostore.operations SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
+      "claimed_by = NULL WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      {INT8ARRAYOID});
+  statement.execute({pg::bigint_array(ids)});
+}
+
+void fail(const Outcome& outcome) {
+  static pg::Statement statement(
+      "UPDATE audiostore.operations SET state = CASE WHEN $2 IS NULL THEN 'dead' ELSE 'pending' END, "
+      "not_before = coalesce($2, 'infinity'), leased_until = NULL, claimed_by = NULL, last_error = $3, "
+      "in_doubt = in_doubt OR $4 WHERE id = $1 AND state = 'running' AND claimed_by = pg_backend_pid()",
+      {INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID});
+  pg::Argument const retry =
+      outcome.retry_at ? pg::Argument(TimestampTzGetDatum(pg::to_timestamp(*outcome.retry_at))) : pg::Argument();
+  statement.execute(
+      {Int64GetDatum(outcome.id), retry, pg::text_argument(outcome.error), BoolGetDatum(outcome.in_doubt)});
+}
+
+void give_back_in_doubt(const std::vector<std::int64_t>& ids) {
+  static pg::Statement statement(
+      "UPDATE audiostore.operations SET state = 'pending', leased_until = NULL, claimed_by = NULL, in_doubt = true "
+      "WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      {INT8ARRAYOID});
+  statement.execute({pg::bigint_array(ids)});
+}
+
+}  // namespace
+
+void settle(const std::vector<Outcome>& outcomes) {
+  std::vector<std::int64_t> done;
+  std::vector<std::int64_t> unsent;
+  std::vector<std::int64_t> doubtful;
+  for (Outcome const& outcome : outcomes) {
+    switch (outcome.result) {
+      case Outcome::Result::done: done.push_back(outcome.id); break;
+      case Outcome::Result::unsent: (outcome.in_doubt ? doubtful : unsent).push_back(outcome.id); break;
+      case Outcome::Result::failed: fail(outcome); break;
+      case Outcome::Result::copied: {
+        // The claim-time check of the new delete decides whether the source may go.
+        if (remove({outcome.id}) == 1) {
+          std::string_view const key = outcome.key;
+          enqueue_deletes(outcome.store, std::span(&key, 1), "object moved");
+        }
+        break;
+      }
+    }
+  }
+  if (!done.empty()) remove(done);
+  if (!unsent.empty()) give_back(unsent);
+  if (!doubtful.empty()) give_back_in_doubt(doubtful);
+}
+
+void extend_leases(const std::vector<std::int64_t>& ids, TimePoint until) {
+  static pg::Statement statement(
+      "UPDATE audiostore.operations SET leased_until = $2 "
+      "WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      {INT8ARRAYOID, TIMESTAMPTZOID});
+  statement.execute({pg::bigint_array(ids), TimestampTzGetDatum(pg::to_timestamp(until))});
+}
+
+}  // namespace audiostore::outbox

@@ -1,0 +1,39 @@
+// Settling: writes down what became of claimed operations. Touches only what this process still has claimed, so
+// that an operation taken over after a lost lease is left to its new claimant.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "outbox/claim.hpp"
+
+namespace audiostore::outbox {
+
+struct Outcome {
+  std::int64_t id = 0;
+  enum class Result {
+    done,
+    copied,  // a move whose copy is in place: what is left is the delete of its source
+    failed,
+    unsent,  // nothing was sent, and not through its own fault: the attempt does not count
+  } result = Result::unsent;
+  bool in_doubt = false;                   // failed, unsent: an attempt may have reached the store
+  std::string error = {};                  // failed
+  std::optional<TimePoint> retry_at = {};  // failed: none makes it dead
+  std::string key = {};                    // copied
+  std::string store = {};                  // copied
+};
+
+// Inside the caller's transaction.
+void settle(const std::vector<Outcome>& outcomes);
+
+// Keeps claims that are still worked on.
+void extend_leases(const std::vector<std::int64_t>& ids, TimePoint until);
+
+}  // namespace audiostore::outbox

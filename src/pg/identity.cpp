@@ -1,0 +1,21 @@
+#include "pg/identity.hpp"
+
+namespace audiostore::pg {
+
+AsExtensionOwner::AsExtensionOwner() {
+  GetUserIdAndSecContext(&user_, &security_context_);
+  Oid const owner = call([] {
+    Oid const schema = get_namespace_oid("audiostore", false);
+    Oid const table = get_relname_relid("operations", schema);
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+    if (!HeapTupleIsValid(tuple)) {
+      ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"audiostore.operations\" does not exist"));
+    }
+    Oid const found = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    return found;
+  });
+  SetUserIdAndSecContext(owner, security_context_ | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+}  // namespace audiostore::pg

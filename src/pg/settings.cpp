@@ -1,0 +1,66 @@
+// What would surprise you: these variables are plain C storage that PostgreSQL writes to, also by longjmp'ing code.
+#include "pg/settings.hpp"
+
+#include "pg/pg.hpp"
+
+namespace audiostore::pg {
+namespace {
+
+bool enabled_value = true;
+char* databases_value = nullptr;
+char* default_store_value = nullptr;
+int max_connections_value = 64;
+int run_history_value = 0;
+
+constexpr int kDay = 24 * 60 * 60;
+
+bool check_databases(char** value, void** /*extra*/, GucSource /*source*/) {
+  char* copy = pstrdup(*value);
+  List* names = NIL;
+  bool const valid = SplitIdentifierString(copy, ',', &names);
+  if (!valid) GUC_check_errdetail("List syntax is invalid.");
+  list_free(names);
+  pfree(copy);
+  return valid;
+}
+
+bool check_default_store(char** value, void** /*extra*/, GucSource /*source*/) {
+  if (std::strlen(*value) < NAMEDATALEN) return true;
+  GUC_check_errdetail("The name of a foreign server is shorter than %d bytes.", NAMEDATALEN);
+  return false;
+}
+
+std::string_view or_empty(const char* value) { return value != nullptr ? value : std::string_view(); }
+
+}  // namespace
+
+void settings_init() {
+  DefineCustomBoolVariable("audiostore.enabled", "Lets the workers of this extension run.",
+                           "When off, operations queue up until it is on again or audiostore.run() is called.",
+                           &enabled_value, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("audiostore.databases", "Databases that get a worker, separated by commas.",
+                             "Empty means all databases that have the extension.", &databases_value, "", PGC_SIGHUP,
+                             GUC_LIST_INPUT, check_databases, nullptr, nullptr);
+  DefineCustomStringVariable("audiostore.default_store", "The store that is used where none is named.",
+                             "The name of a foreign server of the wrapper audiostore.", &default_store_value, "",
+                             PGC_USERSET, 0, check_default_store, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.max_connections",
+                          "Connections that one process keeps open to all stores together.",
+                          "Each store has a limit of its own, its option max_connections.", &max_connections_value, 64,
+                          1, 1000, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.run_history", "Age at which entries of audiostore.runs are removed.", nullptr,
+                          &run_history_value, 30 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
+                          nullptr);
+  reserve_setting_prefix("audiostore");
+}
+
+namespace settings {
+
+bool enabled() { return enabled_value; }
+std::string_view databases() { return or_empty(databases_value); }
+std::string_view default_store() { return or_empty(default_store_value); }
+int max_connections() { return max_connections_value; }
+std::chrono::seconds run_history() { return std::chrono::seconds(run_history_value); }
+
+}  // namespace settings
+}  // namespace audiostore::pg

@@ -1,0 +1,21 @@
+// The extension's settings (GUCs), all defined here so that pg_settings lists them as soon as the library is loaded.
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+namespace audiostore::pg {
+
+// From _PG_init.
+void settings_init();
+
+namespace settings {
+
+bool enabled();                      // audiostore.enabled
+std::string_view databases();        // audiostore.databases: comma-separated; empty means all
+std::string_view default_store();    // audiostore.default_store; empty: none
+int max_connections();               // audiostore.max_connections
+std::chrono::seconds run_history();  // audiostore.run_history
+
+}  // namespace settings
+}  // namespace audiostore::pg

@@ -1,0 +1,80 @@
+// SQL run by C++: prepared once for each process, with a pinned search_path, its rows read by position. A Spi is
+// one connection to SPI: statements run inside its scope, and their rows are valid until the next statement.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/guard.hpp"
+
+namespace audiostore::pg {
+
+// Connects to SPI, pins search_path to pg_catalog, pg_temp and sees to an active snapshot.
+class Spi {
+ public:
+  Spi();
+  ~Spi();
+  Spi(const Spi&) = delete;
+  Spi& operator=(const Spi&) = delete;
+
+ private:
+  int guc_level_ = 0;
+  int exceptions_ = std::uncaught_exceptions();
+};
+
+// An argument of a statement: a Datum, or SQL NULL.
+struct Argument {
+  Datum value = 0;
+  bool null = true;
+  Argument() = default;
+  Argument(Datum given) : value(given), null(false) {}  // NOLINT(google-explicit-constructor)
+};
+
+// Datums made in the current memory context.
+Argument text_argument(std::string_view value);
+Argument bigint_array(std::span<const std::int64_t> values);
+Argument text_array(std::span<const std::string> values);
+TimestampTz to_timestamp(std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds> time);
+
+// The rows that the last statement returned.
+class Rows {
+ public:
+  std::size_t size() const;
+  bool null(std::size_t row, int column) const;  // columns count from 1
+  std::int64_t bigint(std::size_t row, int column) const;
+  std::int32_t integer(std::size_t row, int column) const;
+  bool boolean(std::size_t row, int column) const;
+  TimestampTz timestamp(std::size_t row, int column) const;
+  std::string text(std::size_t row, int column) const;  // text and bytea as they are, "" for NULL
+  NullableDatum datum(std::size_t row, int column) const;
+
+ private:
+  Datum get(std::size_t row, int column, bool* null) const;
+};
+
+// Make them static: the plan is kept for the life of the process.
+class Statement {
+ public:
+  Statement(const char* sql, std::initializer_list<Oid> types) : sql_(sql), types_(types) {}
+
+  // Number of rows processed. The rows returned are in rows().
+  std::uint64_t execute(std::initializer_list<Argument> arguments);
+  // Reads with a snapshot taken now, whatever the isolation level, and sees what the calling statement itself did.
+  std::uint64_t read_latest(std::initializer_list<Argument> arguments);
+  Rows rows() const { return {}; }
+
+ private:
+  template <class Run>
+  std::uint64_t run(std::initializer_list<Argument> arguments, Run&& plan);
+
+  const char* sql_;
+  std::vector<Oid> types_;
+  SPIPlanPtr plan_ = nullptr;
+};
+
+}  // namespace audiostore::pg

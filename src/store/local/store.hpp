@@ -1,0 +1,59 @@
+// The store of provider `local`. Its calls do not wait for sockets: every task is done when start() returns.
+#pragma once
+
+#include <optional>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "store/local/root.hpp"
+#include "store/local/walk.hpp"
+#include "store/store.hpp"
+
+namespace audiostore::store::local {
+
+struct Settings {
+  std::string root;
+  std::string prefix;
+  std::string public_url;
+  Resolution resolution = Resolution::kernel;
+};
+
+class LocalStore final : public Store {
+ public:
+  // Clock and random outlive the store.
+  LocalStore(Settings settings, const Clock& clock, Random& random);
+
+  void check_key(std::string_view key) const override;
+  Task<ObjectInfo> put(std::string key, BytesView data, PutOptions options) override;
+  Task<ObjectInfo> get(std::string key, Range range, Sink sink) override;
+  Task<std::optional<ObjectInfo>> head(std::string key) override;
+  Task<ListPage> list(ListQuery query) override;
+  Task<std::vector<RemoveOutcome>> remove(std::vector<std::string> keys) override;
+  Task<void> copy(std::string key, const Store& to, std::string to_key) override;
+  Task<void> set_storage_class(std::string key, std::string storage_class) override;
+  std::string signed_url(const SignedUrlRequest& request) const override;
+  bool can_copy_to(const Store& to) const override;
+  std::size_t max_remove_batch() const override { return 1000; }
+
+ private:
+  // A listing between two of its pages, so that a large directory is not read and sorted for each of them.
+  struct Cursor {
+    std::string prefix;
+    std::string resume;
+    TimePoint made;
+    Walk walk;
+  };
+
+  std::string whole(const std::string& key) const;
+  Root open_root() const { return Root(settings_.root, settings_.resolution); }
+  void clean_up(const Root& root);
+  Walk take_walk(const ListQuery& query);
+
+  Settings settings_;
+  const Clock& clock_;
+  Random& random_;
+  std::optional<TimePoint> cleaned_up_;
+  std::optional<Cursor> cursor_;
+};
+
+}  // namespace audiostore::store::local

@@ -1,0 +1,4 @@
+-- The extension's own tables are tracked by the same call that users make.
+SELECT audiostore.track('audiostore.audio_uploads', 'storage_path', store_column => 'store', size_column => 'file_size',
+                        live_when => $$status <> 'deleted'$$);
+SELECT audiostore.track('audiostore.audio_chunks', 'chunk_path', store_column => 'store', size_column => 'chunk_size');

@@ -1,0 +1,319 @@
+// A probe is an index scan with SnapshotDirty: it meets rows that are committed, ours, or in progress, and says of
+// each whether somebody is inserting or deleting it.
+//
+// Such a scan can miss a row that stays: an index scan reads its entries first and the rows afterwards, and in between
+// another transaction may move the row to a place whose entry came too late, and commit. The scan then finds the old
+// version dead and never learns of the new one. For `queueing` that is harmless, as it only leads to one more check.
+// For `claiming` it would delete the object of a live row. So whenever a scan met dead rows and no other, a second
+// one with a new MVCC snapshot has the last word: a mover that had committed by then is visible to it, and any
+// version that it sees cannot be overlooked.
+#include "tracking/holders.hpp"
+
+#include "outbox/queue_table.hpp"
+#include "pg/guard.hpp"
+#include "pg/memory_scope.hpp"
+#include "tracking/registry.hpp"
+#include "tracking/row.hpp"
+
+namespace audiostore::tracking {
+namespace {
+
+// The tables changed while we were about to open them.
+struct RegistryChanged {};
+
+enum class Opened { open, busy, gone };
+
+Opened lock(Oid relation) {
+  if (!pg::call([relation] { return ConditionalLockRelationOid(relation, AccessShareLock); })) return Opened::busy;
+  if (pg::call([relation] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)); })) return Opened::open;
+  pg::call([relation] { UnlockRelationOid(relation, AccessShareLock); });
+  return Opened::gone;
+}
+
+// One tracked column of one table.
+class Probe {
+ public:
+  explicit Probe(const Holders::Scope& scope) : scope_(scope) {}
+  ~Probe() { close(); }
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+
+  Opened open(const Registry::Source& source) {
+    relation_ = source.relation;
+    Opened const locked = lock(relation_);
+    if (locked != Opened::open) return locked;
+    locked_ = true;
+    if (Registry::stale()) throw RegistryChanged{};
+    table_ = pg::call([this] { return table_open(relation_, NoLock); });
+    if (scope_.purpose == Purpose::leaving &&
+        pg::call([this] { return CheckRelationLockedByMe(table_, AccessExclusiveLock, true); })) {
+      return Opened::gone;
+    }
+    compiled_ = &source.tracking->compile(table_);
+    if (OidIsValid(compiled_->index)) {
+      Opened const index = lock(compiled_->index);
+      if (index == Opened::busy) return index;
+      if (index == Opened::open) index_ = pg::call([this] { return index_open(compiled_->index, NoLock); });
+    }
+    reader_.emplace(*source.tracking->column, *compiled_);
+    pg::call([this] {
+      slot_ = table_slot_create(table_, nullptr);
+      InitDirtySnapshot(dirty_);
+      if (index_ != nullptr) start_index_scan();
+    });
+    return Opened::open;
+  }
+
+  // `released`: rows of this table that are known to have let go of the key.
+  Holding ask(std::string_view key, std::uint32_t released = 0) {
+    Reading const rights(*compiled_);
+    return pg::call([&] {
+      if (index_ == nullptr) return search_table(key);
+      set_key(key);
+      return released > 0 && !more_entries_than(released) ? Holding::none : search_index(key);
+    });
+  }
+
+ private:
+  void start_index_scan() {
+    scan_ = pg::begin_index_scan(table_, index_, &dirty_, 1);
+    Oid const family = index_->rd_opfamily[0];
+    Oid const type = index_->rd_opcintype[0];
+    bool const hash = index_->rd_rel->relam == HASH_AM_OID;
+    StrategyNumber const equality = hash ? HTEqualStrategyNumber : BTEqualStrategyNumber;
+    Oid const procedure = get_opcode(get_opfamily_member(family, type, type, static_cast<int16>(equality)));
+    ScanKeyEntryInitialize(&condition_, 0, 1, equality, InvalidOid, index_->rd_indcollation[0], procedure, Datum{0});
+  }
+
+  void close() {
+    if (scan_ != nullptr) index_endscan(scan_);
+    if (slot_ != nullptr) ExecDropSingleTupleTableSlot(slot_);
+    if (index_ != nullptr) index_close(index_, AccessShareLock);
+    if (table_ != nullptr) table_close(table_, NoLock);
+    if (locked_) UnlockRelationOid(relation_, AccessShareLock);
+  }
+
+  void set_key(std::string_view key) {
+    std::size_t const size = key.size() + VARHDRSZ;
+    if (size > key_.capacity) {
+      key_.capacity = std::max<std::size_t>(size, 1024);
+      key_.text = static_cast<struct varlena*>(palloc(key_.capacity));
+      condition_.sk_argument = PointerGetDatum(key_.text);
+    }
+    SET_VARSIZE(key_.text, size);
+    std::memcpy(VARDATA(key_.text), key.data(), key.size());
+  }
+
+  bool row_holds(std::string_view key) {
+    LiveKey found;
+    return reader_->read_in_backend(slot_, found) && found.key == key && found.store == scope_.store;
+  }
+
+  // Of a row that SnapshotDirty let through.
+  Holding holding() const {
+    bool const undecided = TransactionIdIsValid(dirty_.xmin) || TransactionIdIsValid(dirty_.xmax);
+    return undecided ? Holding::in_progress : Holding::live;
+  }
+
+  bool more_entries_than(std::uint32_t expected) {
+    std::uint32_t found = 0;
+    index_rescan(scan_, &condition_, 1, nullptr, 0);
+    while (found <= expected && index_getnext_tid(scan_, ForwardScanDirection) != nullptr) found++;
+    return found > expected;
+  }
+
+  Holding search_index(std::string_view key) {
+    bool met_any = false;
+    Holding best = Holding::none;
+    scan_->xs_snapshot = &dirty_;
+    index_rescan(scan_, &condition_, 1, nullptr, 0);
+    while (best != Holding::live && next_row(met_any)) {
+      if (row_holds(key)) best = std::max(best, holding());
+    }
+    ExecClearTuple(slot_);
+    if (best == Holding::none && met_any && scope_.purpose == Purpose::claiming) best = search_index_again(key);
+    return best;
+  }
+
+  // The next visible row; notes whether the index had an entry at all.
+  bool next_row(bool& met_any) {
+    for (;;) {
+      if (!scan_->xs_heap_continue) {
+        if (index_getnext_tid(scan_, ForwardScanDirection) == nullptr) return false;
+        met_any = true;
+      }
+      if (index_fetch_heap(scan_, slot_)) return true;
+    }
+  }
+
+  Holding search_index_again(std::string_view key) {
+    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+    bool met_any = false;
+    bool held = false;
+    scan_->xs_snapshot = snapshot;
+    index_rescan(scan_, &condition_, 1, nullptr, 0);
+    while (!held && next_row(met_any)) held = row_holds(key);
+    ExecClearTuple(slot_);
+    index_rescan(scan_, &condition_, 1, nullptr, 0);
+    scan_->xs_snapshot = &dirty_;
+    UnregisterSnapshot(snapshot);
+    // Somebody may be deleting it by now: the next claim will see.
+    return held ? Holding::in_progress : Holding::none;
+  }
+
+  // Without an index (it is being rebuilt, or was dropped behind our back): slow, and right.
+  Holding search_table(std::string_view key) {
+    Holding best = Holding::none;
+    TableScanDesc const dirty_scan = table_beginscan(table_, &dirty_, 0, nullptr);
+    while (best != Holding::live && table_scan_getnextslot(dirty_scan, ForwardScanDirection, slot_)) {
+      CHECK_FOR_INTERRUPTS();
+      if (row_holds(key)) best = std::max(best, holding());
+    }
+    table_endscan(dirty_scan);
+    if (best == Holding::none && scope_.purpose == Purpose::claiming) {
+      Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+      TableScanDesc const scan = table_beginscan(table_, snapshot, 0, nullptr);
+      while (best == Holding::none && table_scan_getnextslot(scan, ForwardScanDirection, slot_)) {
+        CHECK_FOR_INTERRUPTS();
+        if (row_holds(key)) best = Holding::in_progress;
+      }
+      table_endscan(scan);
+      UnregisterSnapshot(snapshot);
+    }
+    ExecClearTuple(slot_);
+    return best;
+  }
+
+  struct Key {
+    struct varlena* text = nullptr;
+    std::size_t capacity = 0;
+  };
+
+  const Holders::Scope& scope_;
+  Oid relation_ = InvalidOid;
+  bool locked_ = false;
+  Relation table_ = nullptr;
+  Relation index_ = nullptr;
+  const CompiledColumn* compiled_ = nullptr;
+  std::optional<RowReader> reader_;
+  TupleTableSlot* slot_ = nullptr;
+  IndexScanDesc scan_ = nullptr;
+  SnapshotData dirty_{};
+  ScanKeyData condition_{};
+  Key key_;
+};
+
+}  // namespace
+
+struct Holders::Impl {
+  explicit Impl(const Scope& of) : store(of.store), scope(of) {
+    scope.store = store;
+    memory = pg::call(
+        [] { return AllocSetContextCreate(CurrentMemoryContext, "audiostore holders", ALLOCSET_DEFAULT_SIZES); });
+    if (scope.purpose == Purpose::claiming) keep_track_out();
+    registry = Registry::current();
+  }
+  ~Impl() {
+    probes.clear();
+    MemoryContextDelete(memory);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // track() takes a lock that conflicts with this one, and looks at the deletes under way when it has it.
+  void keep_track_out() {
+    Oid const table = outbox::own_relation("tracked_columns");
+    if (!OidIsValid(table)) return;
+    if (!pg::call([table] { return ConditionalLockRelationOid(table, RowExclusiveLock); })) undecided = true;
+  }
+
+  const std::vector<Registry::Source>& sources() const { return registry->sources(store); }
+
+  // Runs body(); when tables change meanwhile, once more with what is known then.
+  template <class F>
+  auto with_current_registry(F&& body) {
+    MemoryContext const outer = MemoryContextSwitchTo(memory);
+    struct Restore {
+      MemoryContext to;
+      ~Restore() { MemoryContextSwitchTo(to); }
+    } const restore{outer};
+    for (;;) {
+      try {
+        return body();
+      } catch (const RegistryChanged&) {
+        probes.clear();
+        opened = false;
+        registry = Registry::current();
+      }
+    }
+  }
+
+  void open_all() {
+    if (opened) return;
+    for (auto const& source : sources()) {
+      if (source.relation == scope.without) continue;
+      auto probe = std::make_unique<Probe>(scope);
+      Opened const state = probe->open(source);
+      if (state == Opened::busy) undecided = true;
+      if (state == Opened::open) probes.push_back(std::move(probe));
+    }
+    opened = true;
+  }
+
+  Holding ask(std::string_view key) {
+    open_all();
+    Holding best = undecided ? Holding::in_progress : Holding::none;
+    for (auto const& probe : probes) {
+      if (best == Holding::live) break;
+      best = std::max(best, probe->ask(key));
+    }
+    return best;
+  }
+
+  std::vector<Holding> ask(std::span<const std::string_view> keys, const Released& released) const {
+    std::vector<Holding> found(keys.size(), undecided ? Holding::in_progress : Holding::none);
+    for (auto const& source : sources()) {
+      if (source.relation == scope.without) continue;
+      Probe probe(scope);
+      Opened const state = probe.open(source);
+      if (state == Opened::gone) continue;
+      bool const own =
+          source.relation == released.relation && source.tracking->column->key_column == released.key_column;
+      for (std::size_t i = 0; i < keys.size(); i++) {
+        if (found[i] == Holding::live) continue;
+        found[i] = std::max(
+            found[i], state == Opened::busy ? Holding::in_progress : probe.ask(keys[i], own ? released.rows[i] : 0));
+      }
+      pg::check_interrupts();
+    }
+    return found;
+  }
+
+  std::string store;
+  Scope scope;
+  MemoryContext memory = nullptr;
+  std::shared_ptr<const Registry> registry;
+  std::vector<std::unique_ptr<Probe>> probes;
+  bool opened = false;
+  bool undecided = false;
+};
+
+Holders::Holders(const Scope& scope) : impl_(std::make_unique<Impl>(scope)) {}
+
+Holders::~Holders() = default;
+
+bool Holders::empty() const { return impl_->sources().empty() && !impl_->undecided; }
+
+Holding Holders::probe(std::string_view key) {
+  return impl_->with_current_registry([&] { return impl_->ask(key); });
+}
+
+std::vector<Holding> Holders::probe(std::span<const std::string_view> keys) {
+  return probe(keys, {.relation = InvalidOid, .key_column = {}, .rows = {}});
+}
+
+std::vector<Holding> Holders::probe(std::span<const std::string_view> keys, const Released& released) {
+  return impl_->with_current_registry([&] { return impl_->ask(keys, released); });
+}
+
+}  // namespace audiostore::tracking

@@ -1,0 +1,33 @@
+#include "worker/history.hpp"
+
+#include "pg/identity.hpp"
+#include "pg/settings.hpp"
+#include "pg/statement.hpp"
+
+namespace audiostore::worker {
+namespace {
+
+constexpr std::chrono::minutes kEvery{10};
+
+}  // namespace
+
+void remove_old_history() {
+  pg::Spi const spi;
+  pg::AsExtensionOwner const owner;
+  static pg::Statement runs(
+      "DELETE FROM audiostore.runs WHERE started_at < clock_timestamp() - make_interval(secs => $1)", {FLOAT8OID});
+  static pg::Statement alerts(
+      "DELETE FROM audiostore.alerts WHERE cleared_at < clock_timestamp() - make_interval(secs => $1)", {FLOAT8OID});
+  Datum const age = pg::call([] { return Float8GetDatum(static_cast<double>(pg::settings::run_history().count())); });
+  runs.execute({age});
+  alerts.execute({age});
+}
+
+TimePoint HistoryTask::step(TimePoint now) {
+  if (now < next_) return next_;
+  transactions_.run([] { remove_old_history(); });
+  next_ = now + kEvery;
+  return next_;
+}
+
+}  // namespace audiostore::worker

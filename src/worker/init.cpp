@@ -1,0 +1,16 @@
+#include "worker/init.hpp"
+
+#include "worker/launcher.hpp"
+#include "worker/make_room.hpp"
+
+namespace audiostore::worker {
+
+void init() {
+  // pg_upgrade starts servers whose databases are not to be touched.
+  if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
+  init_shared();
+  register_launcher();
+  init_make_room();
+}
+
+}  // namespace audiostore::worker

@@ -1,0 +1,15 @@
+// The list of what a database worker does.
+#include "worker/history.hpp"
+#include "worker/outbox_task.hpp"
+#include "worker/task.hpp"
+
+namespace audiostore::worker {
+
+std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/) {
+  std::vector<std::unique_ptr<RecurringTask>> tasks;
+  tasks.push_back(std::make_unique<OutboxTask>());
+  tasks.push_back(std::make_unique<HistoryTask>());
+  return tasks;
+}
+
+}  // namespace audiostore::worker
