@@ -13,50 +13,30 @@ namespace {
 // Columns of the claim's result.
 enum : int { kId = 1, kKind, kKey, kTargetStore, kTarget, kAttempts, kInDoubt, kOptions, kNotBefore, kPayloadBytes };
 
-#define CLAIM_SELECT                                                                 \
-  "WITH due AS MATERIALIZED (SELECT o.ctid AS tid FROM audiostore.operations o "     \
-  "  WHERE o.store = $1 AND o.not_before <= $2 AND (o.not_before, o.id) > ($5, $6) " \
-  "  AND (o.state = 'pending' OR (o.state = 'running' AND o.leased_until < $2)) "
-#define CLAIM_UPDATE                                                                                           \
-  "  ORDER BY o.not_before, o.id LIMIT $4 FOR UPDATE SKIP LOCKED) "                                            \
-  "UPDATE audiostore.operations o SET state = 'running', attempts = attempts + 1, leased_until = $3, "         \
-  "  claimed_by = pg_backend_pid(), in_doubt = in_doubt OR state = 'running' FROM due WHERE o.ctid = due.tid " \
-  "RETURNING o.id, o.kind, o.key, o.target_store, o.target, o.attempts, o.in_doubt, o.options, o.not_before, " \
-  "  octet_length(o.payload)"
-
-// Deletes only, the usual case: none can be in the way of another, as there is one for each key.
-pg::Statement& claim_deletes() {
-  static pg::Statement statement(CLAIM_SELECT CLAIM_UPDATE,
-                                 {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID});
-  return statement;
-}
-
-// With other kinds about: an operation waits for every earlier one that reads or writes one of its keys. Dead ones
-// hold nobody up.
-pg::Statement& claim_in_order() {
+// An operation waits for every earlier one that reads or writes one of its keys. Dead ones hold nobody up.
+pg::Statement& claim_statement() {
   static pg::Statement statement(
-      CLAIM_SELECT
-      " AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
-      "   AND e.state <> 'dead' AND e.kind = 'delete') "
-      " AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
-      "   AND e.state <> 'dead' AND e.kind <> 'delete') "
-      " AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.target = o.key AND e.target_store = o.store "
-      "   AND e.id < o.id AND e.state <> 'dead' AND e.target_store IS NOT NULL) "
-      " AND (o.target_store IS NULL OR NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.id < o.id "
-      "   AND e.state <> 'dead' AND ("
-      "   (e.key = o.target AND e.store = o.target_store AND e.kind = 'delete') OR "
-      "   (e.key = o.target AND e.store = o.target_store AND e.kind <> 'delete') OR "
-      "   (e.target = o.target AND e.target_store = o.target_store AND e.target_store IS NOT NULL)))) " CLAIM_UPDATE,
+      "WITH due AS MATERIALIZED (SELECT o.ctid AS tid FROM audiostore.operations o "
+      "  WHERE o.store = $1 AND o.not_before <= $2 AND (o.not_before, o.id) > ($5, $6) "
+      "  AND (o.state = 'pending' OR (o.state = 'running' AND o.leased_until < $2)) "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "    AND e.state <> 'dead' AND e.kind = 'delete') "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "    AND e.state <> 'dead' AND e.kind <> 'delete') "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.target = o.key AND e.target_store = o.store "
+      "    AND e.id < o.id AND e.state <> 'dead' AND e.target_store IS NOT NULL) "
+      "  AND (o.target_store IS NULL OR NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.id < o.id "
+      "    AND e.state <> 'dead' AND ("
+      "    (e.key = o.target AND e.store = o.target_store AND e.kind = 'delete') OR "
+      "    (e.key = o.target AND e.store = o.target_store AND e.kind <> 'delete') OR "
+      "    (e.target = o.target AND e.target_store = o.target_store AND e.target_store IS NOT NULL)))) "
+      "  ORDER BY o.not_before, o.id LIMIT $4 FOR UPDATE SKIP LOCKED) "
+      "UPDATE audiostore.operations o SET state = 'running', attempts = attempts + 1, leased_until = $3, "
+      "  claimed_by = pg_backend_pid(), in_doubt = in_doubt OR state = 'running' FROM due WHERE o.ctid = due.tid "
+      "RETURNING o.id, o.kind, o.key, o.target_store, o.target, o.attempts, o.in_doubt, o.options, o.not_before, "
+      "  octet_length(o.payload)",
       {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, INT8OID});
   return statement;
-}
-
-#undef CLAIM_SELECT
-#undef CLAIM_UPDATE
-
-bool only_deletes() {
-  static pg::Statement statement("SELECT FROM audiostore.operations WHERE kind <> 'delete' LIMIT 1", {});
-  return statement.execute({}) == 0;
 }
 
 Kind parse_kind(const std::string& name) {
@@ -171,20 +151,14 @@ void load_payloads(std::size_t limit, Claim& claim, const std::vector<std::pair<
   }
 }
 
-}  // namespace
-
-Claim claim(const ClaimRequest& request) {
-  // The claim must be on disk before a request is sent, whatever synchronous_commit says.
-  ForceSyncCommit();
-  Claim claim;
-  claim.reached = request.after;
-  pg::Statement& statement = only_deletes() ? claim_deletes() : claim_in_order();
+// What claiming in order found.
+void claim_in_order(const ClaimRequest& request, Claim& claim) {
+  pg::Statement& statement = claim_statement();
   statement.execute({pg::text_argument(request.store), TimestampTzGetDatum(pg::to_timestamp(request.now)),
                      TimestampTzGetDatum(pg::to_timestamp(request.now + request.lease)),
                      Int64GetDatum(static_cast<std::int64_t>(request.limit)),
                      TimestampTzGetDatum(request.after.not_before), Int64GetDatum(request.after.id)});
   pg::Rows const rows = statement.rows();
-  claim.full = rows.size() == request.limit;
   claim.operations.resize(rows.size());
   std::vector<std::pair<std::int64_t, std::size_t>> payload_sizes;
   for (std::size_t i = 0; i < rows.size(); i++) {
@@ -211,8 +185,44 @@ Claim claim(const ClaimRequest& request) {
   std::sort(claim.operations.begin(), claim.operations.end(),
             [](const Operation& a, const Operation& b) { return a.id < b.id; });
   std::sort(payload_sizes.begin(), payload_sizes.end());
-  check_deletes(request, claim);
   if (!payload_sizes.empty()) load_payloads(request.payload_limit, claim, payload_sizes);
+}
+
+// The usual case: none can be in the way of another, as there is one for each key.
+void claim_deletes(QueueTable& table, const ClaimRequest& request, Claim& claim) {
+  std::vector<ClaimedDelete> claimed;
+  table.claim_deletes({.store = request.store,
+                       .now = pg::to_timestamp(request.now),
+                       .lease_until = pg::to_timestamp(request.now + request.lease),
+                       .after = request.after,
+                       .limit = request.limit},
+                      claimed);
+  claim.operations.resize(claimed.size());
+  for (std::size_t i = 0; i < claimed.size(); i++) {
+    Operation& operation = claim.operations[i];
+    operation.id = claimed[i].row.id;
+    operation.tid = claimed[i].row.tid;
+    operation.key = std::move(claimed[i].key);
+    operation.attempts = claimed[i].attempts;
+    operation.in_doubt = claimed[i].in_doubt;
+  }
+  if (!claimed.empty()) claim.reached = {.not_before = claimed.back().not_before, .id = claimed.back().row.id};
+}
+
+}  // namespace
+
+Claim claim(const ClaimRequest& request) {
+  // The claim must be on disk before a request is sent, whatever synchronous_commit says.
+  ForceSyncCommit();
+  Claim claim;
+  claim.reached = request.after;
+  if (QueueTable table(Use::write); table.only_deletes()) {
+    claim_deletes(table, request, claim);
+  } else {
+    claim_in_order(request, claim);
+  }
+  claim.full = claim.full || claim.operations.size() == request.limit;
+  check_deletes(request, claim);
   return claim;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "outbox/enqueue.hpp"
+#include "outbox/queue_table.hpp"
 #include "pg/statement.hpp"
 #include "store/store.hpp"
 
@@ -17,6 +18,7 @@ namespace audiostore::outbox {
 
 struct Operation {
   std::int64_t id = 0;
+  ItemPointerData tid{};  // of the claimed version, where it is known
   Kind kind = Kind::del;
   std::string key;
   std::string target_store;
@@ -25,12 +27,6 @@ struct Operation {
   bool in_doubt = false;
   store::PutOptions options;
   Bytes payload;
-};
-
-// How far claims have come in a store: settled rows before it are not looked at again.
-struct Position {
-  TimestampTz not_before = DT_NOBEGIN;
-  std::int64_t id = 0;
 };
 
 struct ClaimRequest {

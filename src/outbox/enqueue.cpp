@@ -91,10 +91,10 @@ std::int64_t enqueue(const NewOperation& operation) {
   foreign::StoreHandle const handle = foreign::find_store(operation.store);
   foreign::claim_if_unclaimed(handle);
   pg::MemoryScope const memory("audiostore enqueue");
-  QueueTable table(Use::insert);
+  QueueTable table(Use::write);
   Grace const grace = operation.kind == Kind::del ? grace_of(operation.store) : Grace{};
   QueueRow row = new_row(operation.kind, text_datum(operation.store), operation.reason, grace.due_now());
-  std::int64_t const id = table.next_id();
+  std::int64_t const id = table.next_ids(1).front();
   row.set(column::id, Int64GetDatum(id));
   row.set(column::key, text_datum(operation.key));
   if (operation.kind == Kind::copy || operation.kind == Kind::move) {
@@ -120,7 +120,7 @@ std::int64_t enqueue(const NewOperation& operation) {
 std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string_view> keys, std::string_view reason) {
   if (keys.empty()) return 0;
   pg::MemoryScope const memory("audiostore enqueue deletes");
-  QueueTable table(Use::insert);
+  QueueTable table(Use::write);
   Grace const grace = grace_of(store);
   QueueRow const pattern = new_row(Kind::del, text_datum(store), reason, grace.due_now());
   std::int64_t queued = 0;
@@ -133,10 +133,11 @@ std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string
     auto const batch = keys.subspan(first, std::min(kRowsAtOnce, keys.size() - first));
     rows.assign(batch.size(), pattern);
     texts.reserve(batch);
+    std::vector<std::int64_t> const ids = table.next_ids(batch.size());
+    if (first_id == 0) first_id = ids.front();
+    last_id = ids.back();
     for (std::size_t i = 0; i < batch.size(); i++) {
-      last_id = table.next_id();
-      if (first_id == 0) first_id = last_id;
-      rows[i].set(column::id, Int64GetDatum(last_id));
+      rows[i].set(column::id, Int64GetDatum(ids[i]));
       rows[i].set(column::key, texts.add(batch[i]));
     }
     queued += table.insert(rows, true);

@@ -3,7 +3,8 @@
 // another delete of the same key are settled afterwards, one by one.
 #include "outbox/queue_table.hpp"
 
-#include <array>
+#include "outbox/queue_relations.hpp"
+#include "pg/identity.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -21,24 +22,13 @@ Datum make_text(std::string_view value) {
 
 }  // namespace
 
-Oid own_relation(const char* name) {
-  return pg::call([&] {
-    Oid const schema = get_namespace_oid("audiostore", true);
-    return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
-  });
-}
-
 struct QueueTable::Impl {
-  Relation heap = nullptr;
-  ResultRelInfo* result = nullptr;
-  EState* executor = nullptr;
-  ExprContext* expressions = nullptr;
+  QueueRelations table;
   TupleTableSlot* slot = nullptr;
-  TupleTableSlot** slots = nullptr;  // in the executor's memory, as is:
+  TupleTableSlot** slots = nullptr;  // in `memory`, as is:
   TupleDesc slot_descriptor = nullptr;
-  Relation delete_index = nullptr;  // two of result's, where there is one
-  Relation other_index = nullptr;
-  Oid sequence = InvalidOid;
+  MemoryContext memory = nullptr;
+  bool opened = false;
 
   // A hit of an index: where the row is, what it says, and which other transaction is still inserting it. Plain,
   // as it is filled inside pg::call.
@@ -51,89 +41,47 @@ struct QueueTable::Impl {
   };
 
   void open(Use use) {
-    Oid const relation = own_relation("operations");
+    Oid const relation = pg::own_relation("operations");
     if (!OidIsValid(relation)) {
       throw pg::SqlError(ERRCODE_UNDEFINED_TABLE, "relation \"audiostore.operations\" does not exist", {},
                          "Create the extension audiostore in this database.");
     }
-    Oid const delete_index_oid = own_relation("operations_delete");
-    if (use == Use::lookup && OidIsValid(delete_index_oid)) {
-      pg::call([&] {
-        heap = table_open(relation, RowExclusiveLock);
-        delete_index = index_open(delete_index_oid, RowExclusiveLock);
-        slot = table_slot_create(heap, nullptr);
-      });
-      return;
-    }
-    Oid const other_index_oid = own_relation("operations_other");
-    pg::call([&] {
-      heap = table_open(relation, RowExclusiveLock);
-      executor = CreateExecutorState();
-      expressions = GetPerTupleExprContext(executor);
-      result = makeNode(ResultRelInfo);
-      InitResultRelInfo(result, heap, 1, nullptr, 0);
-      ExecOpenIndices(result, false);
-      slot = table_slot_create(heap, nullptr);
-      for (int i = 0; i < result->ri_NumIndices; i++) {
-        Relation index = result->ri_IndexRelationDescs[i];
-        if (RelationGetRelid(index) == delete_index_oid) delete_index = index;
-        if (RelationGetRelid(index) == other_index_oid) other_index = index;
-        IndexInfo* info = result->ri_IndexRelationInfo[i];
-        if (info->ii_Predicate != NIL) info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, executor);
+    Oid const delete_index = use == Use::lookup ? pg::own_relation("operations_delete") : InvalidOid;
+    bool const complete = pg::call([&] {
+      bool found = true;
+      memory = CurrentMemoryContext;
+      opened = true;
+      if (OidIsValid(delete_index)) {
+        table.open_for_lookup(relation, delete_index);
+      } else {
+        found = table.open(relation);
       }
+      slot = table_slot_create(table.heap, nullptr);
+      return found;
     });
-    if (delete_index == nullptr || other_index == nullptr) {
+    if (!complete) {
+      close();
       throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "an index of \"audiostore.operations\" is missing", {},
-                         "Restore the extension's indexes operations_delete and operations_other.");
+                         "Restore the extension's indexes operations_due, operations_delete and operations_other.");
     }
   }
 
   void close() {
-    if (heap == nullptr) return;
+    if (!opened) return;
+    opened = false;
     pg::call([&] {
       if (slot != nullptr) ExecDropSingleTupleTableSlot(slot);
-      if (result != nullptr) {
-        ExecCloseIndices(result);
-        FreeExecutorState(executor);
-      } else {
-        index_close(delete_index, NoLock);
-      }
-      table_close(heap, NoLock);
+      table.close();
     });
-    heap = nullptr;
-  }
-
-  // Index entries of one tuple; false when another delete of the same key may exist.
-  bool insert_index_entries(TupleTableSlot* tuple) const {
-    bool alone = true;
-    expressions->ecxt_scantuple = tuple;
-    for (int i = 0; i < result->ri_NumIndices; i++) {
-      Relation index = result->ri_IndexRelationDescs[i];
-      IndexInfo* info = result->ri_IndexRelationInfo[i];
-      if (!info->ii_ReadyForInserts) continue;
-      if (info->ii_Predicate != NIL && !ExecQual(info->ii_PredicateState, expressions)) continue;
-      Datum values[INDEX_MAX_KEYS];
-      bool nulls[INDEX_MAX_KEYS];
-      FormIndexDatum(info, tuple, executor, values, nulls);
-      IndexUniqueCheck check = UNIQUE_CHECK_NO;
-      if (index == delete_index) {
-        check = UNIQUE_CHECK_PARTIAL;
-      } else if (index->rd_index->indisunique && !index->rd_index->indisprimary) {
-        check = UNIQUE_CHECK_YES;  // the primary key comes from the sequence, so it is unique
-      }
-      bool const unique = index_insert(index, values, nulls, &tuple->tts_tid, heap, check, false, info);
-      if (index == delete_index && !unique) alone = false;
-    }
-    return alone;
   }
 
   // One slot for each row at once, kept between batches. Their tuple descriptor is a copy that nobody counts
   // references to: a thousand pins of one descriptor are searched one by one when they go.
   TupleTableSlot** batch_slots(std::size_t count) {
-    MemoryContext outer = MemoryContextSwitchTo(executor->es_query_cxt);
+    MemoryContext outer = MemoryContextSwitchTo(memory);
     if (slots == nullptr) {
       slots = static_cast<TupleTableSlot**>(palloc0(sizeof(TupleTableSlot*) * kRowsAtOnce));
-      slot_descriptor = CreateTupleDescCopy(RelationGetDescr(heap));
+      slot_descriptor = CreateTupleDescCopy(RelationGetDescr(table.heap));
     }
     for (std::size_t i = 0; i < count; i++) {
       if (slots[i] == nullptr) slots[i] = MakeSingleTupleTableSlot(slot_descriptor, &TTSOpsHeapTuple);
@@ -149,12 +97,13 @@ struct QueueTable::Impl {
     for (std::size_t i = 0; i < rows.size(); i++) {
       ExecStoreHeapTuple(heap_form_tuple(slot_descriptor, rows[i].values, rows[i].nulls), tuples[i], false);
     }
-    table_multi_insert(heap, tuples, static_cast<int>(rows.size()), GetCurrentCommandId(true), 0, nullptr);
+    table_multi_insert(table.heap, tuples, static_cast<int>(rows.size()), GetCurrentCommandId(true), 0, nullptr);
     auto* clashes = static_cast<std::size_t*>(palloc(sizeof(std::size_t) * rows.size()));
     std::size_t clash_count = 0;
     for (std::size_t i = 0; i < rows.size(); i++) {
-      if (!insert_index_entries(tuples[i])) clashes[clash_count++] = i;
-      ResetPerTupleExprContext(executor);
+      if (!table.insert_entries(tuples[i], rows[i].values, rows[i].nulls, UNIQUE_CHECK_PARTIAL)) {
+        clashes[clash_count++] = i;
+      }
     }
     auto kept = static_cast<std::int64_t>(rows.size());
     for (std::size_t i = 0; deletes && i < clash_count; i++) {
@@ -170,7 +119,7 @@ struct QueueTable::Impl {
 
   // The next delete of this key that is not `except`, seen through SnapshotDirty. A row that the worker is changing
   // has two versions then, in any order: the old one counts, the new one only when nothing else is found.
-  Found find(Datum store, Datum key, ItemPointer except) const { return find_in(delete_index, store, key, except); }
+  Found find(Datum store, Datum key, ItemPointer except) const { return find_in(table.deletes, store, key, except); }
 
   Found find_in(Relation index, Datum store, Datum key, ItemPointer except) const {
     SnapshotData dirty;
@@ -180,7 +129,7 @@ struct QueueTable::Impl {
     ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, TEXTOID, collation, F_TEXTEQ, key);
     ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, TEXTOID, collation, F_TEXTEQ, store);
     Found found{};
-    IndexScanDesc scan = pg::begin_index_scan(heap, index, &dirty, 2);
+    IndexScanDesc scan = pg::begin_index_scan(table.heap, index, &dirty, 2);
     index_rescan(scan, keys, 2, nullptr, 0);
     while (index_getnext_slot(scan, ForwardScanDirection, slot)) {
       if (except != nullptr && ItemPointerEquals(&slot->tts_tid, except)) continue;
@@ -202,7 +151,7 @@ struct QueueTable::Impl {
   TM_Result remove(ItemPointerData tid) const {
     CommandCounterIncrement();  // it may have been queued by this very command
     TM_FailureData failure;
-    return table_tuple_delete(heap, &tid, GetCurrentCommandId(true), SnapshotAny, InvalidSnapshot, true, &failure,
+    return table_tuple_delete(table.heap, &tid, GetCurrentCommandId(true), SnapshotAny, InvalidSnapshot, true, &failure,
                               false);
   }
 
@@ -218,7 +167,7 @@ struct QueueTable::Impl {
         // may have been a change of the row whose old version we came too late to see.
         if (!wait_for_inserts && TransactionIdIsInProgress(found.inserting)) return TakenBack::none;
         ItemPointerData tid = found.tid;
-        XactLockTableWait(found.inserting, heap, &tid, XLTW_InsertIndex);
+        XactLockTableWait(found.inserting, table.heap, &tid, XLTW_InsertIndex);
         continue;
       }
       if (found.running) return TakenBack::running;
@@ -241,11 +190,93 @@ struct QueueTable::Impl {
     return true;
   }
 
+  // The row in `slot`.
+  void claim_row(const DueRows& due, TupleTableSlot* changed, std::vector<ClaimedDelete>& claimed) {
+    slot_getallattrs(slot);
+    QueueRow row;
+    std::copy_n(slot->tts_values, int{column::count}, row.values);
+    std::copy_n(slot->tts_isnull, int{column::count}, row.nulls);
+    auto const value = [&row](AttrNumber attribute) { return row.values[attribute - 1]; };
+    bool const running = text_equals(value(column::state), "running");
+    if (!running && !text_equals(value(column::state), "pending")) return;
+    bool const leased =
+        row.nulls[column::leased_until - 1] || DatumGetTimestampTz(value(column::leased_until)) >= due.now;
+    if ((running && leased) || !text_equals(value(column::kind), "delete")) return;
+    int const attempts = DatumGetInt32(value(column::attempts)) + 1;
+    bool const in_doubt = DatumGetBool(value(column::in_doubt)) || running;
+    row.set(column::state, make_text("running"));
+    row.set(column::attempts, Int32GetDatum(attempts));
+    row.set(column::leased_until, TimestampTzGetDatum(due.lease_until));
+    row.set(column::claimed_by, Int32GetDatum(MyProcPid));
+    row.set(column::in_doubt, BoolGetDatum(in_doubt));
+    ExecStoreHeapTuple(heap_form_tuple(RelationGetDescr(table.heap), row.values, row.nulls), changed, false);
+    bool needs_entries = false;
+    ItemPointerData tid = slot->tts_tid;
+    if (pg::update_unlocked(table.heap, &tid, changed, needs_entries) != TM_Ok) return;
+    if (needs_entries) table.insert_entries(changed, row.values, row.nulls, UNIQUE_CHECK_NO);
+    const auto* const key = reinterpret_cast<const struct varlena*>(PG_DETOAST_DATUM_PACKED(value(column::key)));
+    claimed.push_back({.row = {.id = DatumGetInt64(value(column::id)), .tid = changed->tts_tid},
+                       .not_before = DatumGetTimestampTz(value(column::not_before)),
+                       .attempts = attempts,
+                       .in_doubt = in_doubt,
+                       .key = std::string(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key))});
+  }
+
+  bool remove_if_claimed(const ClaimedRow& row, BlockNumber blocks) const {
+    ItemPointerData tid = row.tid;
+    if (!ItemPointerIsValid(&tid) || ItemPointerGetBlockNumber(&tid) >= blocks) return false;
+    if (!table_tuple_fetch_row_version(table.heap, &tid, SnapshotAny, slot)) return false;
+    bool null = false;
+    bool const ours = DatumGetInt64(slot_getattr(slot, column::id, &null)) == row.id &&
+                      DatumGetInt32(slot_getattr(slot, column::claimed_by, &null)) == MyProcPid && !null &&
+                      text_equals(slot_getattr(slot, column::state, &null), "running");
+    TM_FailureData failure;
+    return ours && table_tuple_delete(table.heap, &tid, GetCurrentCommandId(true), SnapshotAny, InvalidSnapshot, true,
+                                      &failure, false) == TM_Ok;
+  }
+
+  void claim_deletes(const DueRows& due, std::vector<ClaimedDelete>& claimed) {
+    Datum const store = make_text(due.store);
+    ScanKeyData after[2];
+    ScanKeyEntryInitialize(&after[0], SK_ROW_MEMBER, 2, BTGreaterStrategyNumber, TIMESTAMPTZOID, InvalidOid,
+                           F_TIMESTAMPTZ_CMP, TimestampTzGetDatum(due.after.not_before));
+    ScanKeyEntryInitialize(&after[1], SK_ROW_MEMBER | SK_ROW_END, 3, BTGreaterStrategyNumber, INT8OID, InvalidOid,
+                           F_BTINT8CMP, Int64GetDatum(due.after.id));
+    ScanKeyData keys[3];
+    ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, TEXTOID, C_COLLATION_OID, F_TEXTEQ, store);
+    keys[1] = {};
+    keys[1].sk_flags = SK_ROW_HEADER;
+    keys[1].sk_attno = after[0].sk_attno;
+    keys[1].sk_strategy = BTGreaterStrategyNumber;
+    keys[1].sk_argument = PointerGetDatum(after);
+    ScanKeyEntryInitialize(&keys[2], 0, 2, BTLessEqualStrategyNumber, TIMESTAMPTZOID, InvalidOid, F_TIMESTAMPTZ_LE,
+                           TimestampTzGetDatum(due.now));
+    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+    IndexScanDesc const scan = pg::begin_index_scan(table.heap, table.due, snapshot, 3);
+    index_rescan(scan, keys, 3, nullptr, 0);
+    TupleTableSlot* const changed = MakeSingleTupleTableSlot(RelationGetDescr(table.heap), &TTSOpsHeapTuple);
+    MemoryContext const each = AllocSetContextCreate(CurrentMemoryContext, "audiostore claim", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext const outer = MemoryContextSwitchTo(each);
+    while (claimed.size() < due.limit && index_getnext_slot(scan, ForwardScanDirection, slot)) {
+      CHECK_FOR_INTERRUPTS();
+      claim_row(due, changed, claimed);
+      ExecClearTuple(changed);
+      MemoryContextReset(each);
+    }
+    MemoryContextSwitchTo(outer);
+    ExecDropSingleTupleTableSlot(changed);
+    MemoryContextDelete(each);
+    ExecClearTuple(slot);
+    index_endscan(scan);
+    UnregisterSnapshot(snapshot);
+    CommandCounterIncrement();
+  }
+
   // A delete of this key that cannot be replaced is under way, and another one was asked for: what was queued to
   // write the key in between has lost its purpose.
   void drop_unstarted_writes(Datum store, Datum key) const {
     for (;;) {
-      Found const found = find_in(other_index, store, key, nullptr);
+      Found const found = find_in(table.other, store, key, nullptr);
       if (!found.any || TransactionIdIsValid(found.inserting) || found.running || found.in_doubt) return;
       remove(found.tid);
     }
@@ -259,13 +290,48 @@ QueueTable::~QueueTable() {
     impl_->close();
   } catch (const pg::PgError&) {
     // Closing fails only in a transaction that is failing already; its abort closes everything.
-    impl_->heap = nullptr;
+    impl_->opened = false;
   }
 }
 
-std::int64_t QueueTable::next_id() {
-  if (!OidIsValid(impl_->sequence)) impl_->sequence = own_relation("operations_id_seq");
-  return pg::call([&] { return nextval_internal(impl_->sequence, false); });
+std::vector<std::int64_t> QueueTable::next_ids(std::size_t count) {
+  Oid const sequence = pg::own_relation("operations_id_seq");
+  std::vector<std::int64_t> ids(count);
+  pg::call([&] {
+    for (std::int64_t& id : ids) id = nextval_internal(sequence, false);
+  });
+  return ids;
+}
+
+bool QueueTable::only_deletes() {
+  return pg::call([&] {
+    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+    IndexScanDesc const scan = pg::begin_index_scan(impl_->table.heap, impl_->table.other, snapshot, 0);
+    index_rescan(scan, nullptr, 0, nullptr, 0);
+    bool const found = index_getnext_slot(scan, ForwardScanDirection, impl_->slot);
+    ExecClearTuple(impl_->slot);
+    index_endscan(scan);
+    UnregisterSnapshot(snapshot);
+    return !found;
+  });
+}
+
+void QueueTable::claim_deletes(const DueRows& due, std::vector<ClaimedDelete>& claimed) {
+  claimed.reserve(due.limit);
+  pg::call([&] { impl_->claim_deletes(due, claimed); });
+}
+
+std::vector<std::int64_t> QueueTable::remove_claimed(std::span<const ClaimedRow> rows) {
+  std::vector<std::int64_t> elsewhere;
+  pg::call([&] {
+    BlockNumber const blocks = RelationGetNumberOfBlocks(impl_->table.heap);
+    for (ClaimedRow const& row : rows) {
+      if (!impl_->remove_if_claimed(row, blocks)) elsewhere.push_back(row.id);
+    }
+    ExecClearTuple(impl_->slot);
+    CommandCounterIncrement();
+  });
+  return elsewhere;
 }
 
 std::int64_t QueueTable::insert(std::span<QueueRow> rows, bool deletes) {
@@ -284,14 +350,13 @@ TakenBack QueueTable::take_back_delete(std::string_view store, std::string_view 
 std::optional<std::int64_t> QueueTable::find_delete(std::string_view store, std::string_view key) {
   std::int64_t id = 0;
   bool const any = pg::call([&] {
-    Impl& table = *impl_;
-    Impl::Found const found = table.find(make_text(store), make_text(key), nullptr);
+    Impl::Found const found = impl_->find(make_text(store), make_text(key), nullptr);
     if (!found.any) return false;
     ItemPointerData tid = found.tid;
-    if (!table_tuple_fetch_row_version(table.heap, &tid, SnapshotAny, table.slot)) return false;
+    if (!table_tuple_fetch_row_version(impl_->table.heap, &tid, SnapshotAny, impl_->slot)) return false;
     bool null = false;
-    id = DatumGetInt64(slot_getattr(table.slot, column::id, &null));
-    ExecClearTuple(table.slot);
+    id = DatumGetInt64(slot_getattr(impl_->slot, column::id, &null));
+    ExecClearTuple(impl_->slot);
     return true;
   });
   return any ? std::optional(id) : std::nullopt;

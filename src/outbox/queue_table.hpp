@@ -7,7 +7,9 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "pg/guard.hpp"
 
@@ -56,9 +58,37 @@ enum class TakenBack {
   in_doubt,  // an earlier attempt may have reached the store
 };
 
-// A lookup can take back and find, not insert: it opens one index instead of all, which every statement that
+// Where claims have come to in a store: rows up to there are not looked at again.
+struct Position {
+  TimestampTz not_before = DT_NOBEGIN;
+  std::int64_t id = 0;
+};
+
+struct DueRows {
+  std::string_view store;
+  TimestampTz now;
+  TimestampTz lease_until;
+  Position after;
+  std::size_t limit;
+};
+
+// The version of a row that a claim wrote.
+struct ClaimedRow {
+  std::int64_t id = 0;
+  ItemPointerData tid{};
+};
+
+struct ClaimedDelete {
+  ClaimedRow row;
+  TimestampTz not_before = 0;
+  int attempts = 0;  // this one included
+  bool in_doubt = false;
+  std::string key;
+};
+
+// A lookup can take back and find, not insert or claim: it opens one index instead of all, which every statement that
 // inserts a tracked row would feel.
-enum class Use { lookup, insert };
+enum class Use { lookup, write };
 
 class QueueTable {
  public:
@@ -67,7 +97,8 @@ class QueueTable {
   QueueTable(const QueueTable&) = delete;
   QueueTable& operator=(const QueueTable&) = delete;
 
-  std::int64_t next_id();
+  // In rising order.
+  std::vector<std::int64_t> next_ids(std::size_t count);
 
   // Inserts rows that differ in id and key only where there are several. For deletes, sees to it that one
   // pending delete is left for each key; returns how many rows stayed.
@@ -76,6 +107,16 @@ class QueueTable {
   // Removes the pending delete of this key, waiting for whoever has it locked.
   TakenBack take_back_delete(std::string_view store, std::string_view key);
 
+  // No visible operation is of another kind.
+  bool only_deletes();
+
+  // Marks deletes that are due as running by this process, in the order in which they are due, and passes over what
+  // others have locked or claimed, and over other kinds.
+  void claim_deletes(const DueRows& due, std::vector<ClaimedDelete>& claimed);
+
+  // Removes rows that this process claimed. Returns the ids of those that are not where the claim left them.
+  std::vector<std::int64_t> remove_claimed(std::span<const ClaimedRow> rows);
+
   // Id of the visible pending or running delete of this key.
   std::optional<std::int64_t> find_delete(std::string_view store, std::string_view key);
 
@@ -83,8 +124,5 @@ class QueueTable {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// The oid of a relation of schema audiostore; 0 when it does not exist (the extension is being dropped).
-Oid own_relation(const char* name);
 
 }  // namespace audiostore::outbox

@@ -43,12 +43,12 @@ void give_back_in_doubt(const std::vector<std::int64_t>& ids) {
 }  // namespace
 
 void settle(const std::vector<Outcome>& outcomes) {
-  std::vector<std::int64_t> done;
+  std::vector<ClaimedRow> done;
   std::vector<std::int64_t> unsent;
   std::vector<std::int64_t> doubtful;
   for (Outcome const& outcome : outcomes) {
     switch (outcome.result) {
-      case Outcome::Result::done: done.push_back(outcome.id); break;
+      case Outcome::Result::done: done.push_back({.id = outcome.id, .tid = outcome.tid}); break;
       case Outcome::Result::unsent: (outcome.in_doubt ? doubtful : unsent).push_back(outcome.id); break;
       case Outcome::Result::failed: fail(outcome); break;
       case Outcome::Result::copied: {
@@ -61,7 +61,10 @@ void settle(const std::vector<Outcome>& outcomes) {
       }
     }
   }
-  if (!done.empty()) remove(done);
+  if (!done.empty()) {
+    std::vector<std::int64_t> const elsewhere = QueueTable(Use::write).remove_claimed(done);
+    if (!elsewhere.empty()) remove(elsewhere);
+  }
   if (!unsent.empty()) give_back(unsent);
   if (!doubtful.empty()) give_back_in_doubt(doubtful);
 }

@@ -17,6 +17,7 @@ namespace audiostore::outbox {
 
 struct Outcome {
   std::int64_t id = 0;
+  ItemPointerData tid{};  // done: where the claim left the row, where that is known
   enum class Result {
     done,
     copied,  // a move whose copy is in place: what is left is the delete of its source

@@ -18,4 +18,11 @@ AsExtensionOwner::AsExtensionOwner() {
   SetUserIdAndSecContext(owner, security_context_ | SECURITY_LOCAL_USERID_CHANGE);
 }
 
+Oid own_relation(const char* name) {
+  return call([&] {
+    Oid const schema = get_namespace_oid("audiostore", true);
+    return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+  });
+}
+
 }  // namespace audiostore::pg

@@ -19,4 +19,7 @@ class AsExtensionOwner {
   int security_context_ = 0;
 };
 
+// The oid of a relation of schema audiostore; 0 when it does not exist (the extension is being dropped).
+Oid own_relation(const char* name);
+
 }  // namespace audiostore::pg

@@ -290,6 +290,34 @@ inline LocalTransactionId local_transaction() {
 #endif
 }
 
+// Updates the version of a row at `tid` unless somebody else has it locked or has changed it; waits for nobody.
+// Says whether the new version, in `slot`, needs index entries.
+inline TM_Result update_unlocked(Relation table, ItemPointer tid, TupleTableSlot* slot, bool& needs_entries) {
+  TM_FailureData failure;
+  LockTupleMode mode = LockTupleExclusive;
+  CommandId const command = GetCurrentCommandId(true);
+#if PG_VERSION_NUM >= 160000
+  TU_UpdateIndexes update = TU_None;
+  TM_Result const result = table_tuple_update(table, tid, slot, command, InvalidSnapshot, InvalidSnapshot, false,
+                                              &failure, &mode, &update);
+  needs_entries = update != TU_None;
+#else
+  TM_Result const result = table_tuple_update(table, tid, slot, command, InvalidSnapshot, InvalidSnapshot, false,
+                                              &failure, &mode, &needs_entries);
+#endif
+  return result;
+}
+
+// Ends the inserts into an index that were made with this IndexInfo.
+inline void finish_index_inserts(Relation index, IndexInfo* info) {
+#if PG_VERSION_NUM >= 170000
+  index_insert_cleanup(index, info);
+#else
+  (void)index;
+  (void)info;
+#endif
+}
+
 // Index entries of a tuple that was just inserted; the list names the indexes whose uniqueness is to be checked later.
 inline List* insert_index_entries(ResultRelInfo* table, TupleTableSlot* slot, EState* executor) {
 #if PG_VERSION_NUM >= 160000

@@ -9,8 +9,8 @@
 // version that it sees cannot be overlooked.
 #include "tracking/holders.hpp"
 
-#include "outbox/queue_table.hpp"
 #include "pg/guard.hpp"
+#include "pg/identity.hpp"
 #include "pg/memory_scope.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/row.hpp"
@@ -74,16 +74,143 @@ class Probe {
     });
   }
 
+  // The same for many keys in byte order: raises `found` where this table says more. `released` has a number for each
+  // key, or is empty.
+  void ask_all(std::span<const std::string_view> keys, std::span<const std::uint32_t> released,
+               std::vector<Holding>& found) {
+    std::size_t const walked = keys.size() >= kWorthWalking && walkable() ? walk_all(keys, released, found) : 0;
+    for (std::size_t i = walked; i < keys.size(); i++) {
+      if (found[i] != Holding::live) found[i] = std::max(found[i], ask(keys[i], released.empty() ? 0 : released[i]));
+    }
+  }
+
  private:
+  static constexpr std::size_t kWorthWalking = 32;
+
   void start_index_scan() {
     scan_ = pg::begin_index_scan(table_, index_, &dirty_, 1);
-    Oid const family = index_->rd_opfamily[0];
-    Oid const type = index_->rd_opcintype[0];
     bool const hash = index_->rd_rel->relam == HASH_AM_OID;
-    StrategyNumber const equality = hash ? HTEqualStrategyNumber : BTEqualStrategyNumber;
-    Oid const procedure = get_opcode(get_opfamily_member(family, type, type, static_cast<int16>(equality)));
-    ScanKeyEntryInitialize(&condition_, 0, 1, equality, InvalidOid, index_->rd_indcollation[0], procedure, Datum{0});
+    start_condition(condition_, hash ? HTEqualStrategyNumber : BTEqualStrategyNumber);
   }
+
+  void start_condition(ScanKeyData& condition, StrategyNumber strategy) const {
+    Oid const type = index_->rd_opcintype[0];
+    Oid const comparison = get_opfamily_member(index_->rd_opfamily[0], type, type, static_cast<int16>(strategy));
+    ScanKeyEntryInitialize(&condition, 0, 1, strategy, InvalidOid, index_->rd_indcollation[0], get_opcode(comparison),
+                           Datum{0});
+  }
+
+  // ---- walking: entries and keys in the same order, merged
+
+  // The index has its entries in byte order.
+  bool walkable() const {
+    return index_ != nullptr && index_->rd_rel->relam == BTREE_AM_OID && index_->rd_opcintype[0] == TEXTOID &&
+           index_->rd_indoption[0] == 0 && pg::is_c_collation(index_->rd_indcollation[0]);
+  }
+
+  // Where a walk stands. Plain, for use inside pg::call.
+  struct Walk {
+    IndexScanDesc scan = nullptr;
+    bool more = false;
+    std::string_view entry;
+    void* copy = nullptr;  // of an entry that is stored compressed
+    std::size_t skipped = 0;
+
+    void next() {
+      if (copy != nullptr) pfree(copy);
+      copy = nullptr;
+      more = index_getnext_tid(scan, ForwardScanDirection) != nullptr;
+      if (!more) return;
+      bool null = false;
+      auto* stored =
+          reinterpret_cast<struct varlena*>(DatumGetPointer(index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &null)));
+      struct varlena* const plain = pg_detoast_datum_packed(stored);
+      if (plain != stored) copy = plain;
+      entry = {VARDATA_ANY(plain), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(plain))};
+    }
+    // Whether an entry of this key is next.
+    bool reach(std::string_view key) {
+      for (; more && entry < key; skipped++) next();
+      return more && entry == key;
+    }
+  };
+
+  void start_walk(Walk& walk, Snapshot snapshot, std::string_view first) {
+    walk.scan = pg::begin_index_scan(table_, index_, snapshot, 1);
+    walk.scan->xs_want_itup = true;
+    ScanKeyData condition;
+    start_condition(condition, BTGreaterEqualStrategyNumber);
+    set_key(first);
+    condition.sk_argument = PointerGetDatum(key_.text);
+    index_rescan(walk.scan, &condition, 1, nullptr, 0);
+    walk.next();
+  }
+
+  void end_walk(Walk& walk) {
+    if (walk.copy != nullptr) pfree(walk.copy);
+    ExecClearTuple(slot_);
+    index_endscan(walk.scan);
+  }
+
+  // Returns how many keys it got through before there turned out to be too many other entries between them: looking
+  // for each key is faster then.
+  std::size_t walk_all(std::span<const std::string_view> keys, std::span<const std::uint32_t> released,
+                       std::vector<Holding>& found) {
+    constexpr std::size_t kMostSkipped = 8;  // for each key
+    std::vector<std::size_t> again;          // indexes of keys that need a second look
+    std::vector<std::size_t> alone;          // ... that have more entries than were released
+    std::size_t done = 0;
+    Reading const rights(*compiled_);
+    pg::call([&] {
+      Walk walk;
+      start_walk(walk, &dirty_, keys.front());
+      for (; done < keys.size() && walk.skipped <= kMostSkipped * (done + kWorthWalking); done++) {
+        if (done % 1024 == 0) CHECK_FOR_INTERRUPTS();
+        if (found[done] == Holding::live || !walk.reach(keys[done])) continue;
+        if (!released.empty() && released[done] > 0) {
+          std::uint32_t entries = 0;
+          for (; walk.reach(keys[done]); walk.next()) entries++;
+          if (entries > released[done]) alone.push_back(done);
+          continue;
+        }
+        Holding best = Holding::none;
+        for (; walk.reach(keys[done]); walk.next()) best = std::max(best, rows_of_entry(walk.scan, keys[done]));
+        found[done] = std::max(found[done], best);
+        if (best == Holding::none && scope_.purpose == Purpose::claiming) again.push_back(done);
+      }
+      end_walk(walk);
+      if (!again.empty()) walk_again(keys, again, found);
+    });
+    for (std::size_t const i : alone) found[i] = std::max(found[i], ask(keys[i]));
+    return done;
+  }
+
+  Holding rows_of_entry(IndexScanDesc scan, std::string_view key) {
+    Holding best = Holding::none;
+    do {
+      if (index_fetch_heap(scan, slot_) && row_holds(key)) best = std::max(best, holding());
+    } while (scan->xs_heap_continue);
+    return best;
+  }
+
+  // search_index_again() for many.
+  void walk_again(std::span<const std::string_view> keys, const std::vector<std::size_t>& which,
+                  std::vector<Holding>& found) {
+    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+    Walk walk;
+    start_walk(walk, snapshot, keys[which.front()]);
+    for (std::size_t const i : which) {
+      bool held = false;
+      for (; walk.reach(keys[i]); walk.next()) {
+        held = held || (index_fetch_heap(walk.scan, slot_) && row_holds(keys[i]));
+      }
+      if (held) found[i] = std::max(found[i], Holding::in_progress);
+    }
+    end_walk(walk);
+    UnregisterSnapshot(snapshot);
+  }
+
+  // ---- one key
 
   void close() {
     if (scan_ != nullptr) index_endscan(scan_);
@@ -222,7 +349,7 @@ struct Holders::Impl {
 
   // track() takes a lock that conflicts with this one, and looks at the deletes under way when it has it.
   void keep_track_out() {
-    Oid const table = outbox::own_relation("tracked_columns");
+    Oid const table = pg::own_relation("tracked_columns");
     if (!OidIsValid(table)) return;
     if (!pg::call([table] { return ConditionalLockRelationOid(table, RowExclusiveLock); })) undecided = true;
   }
@@ -279,10 +406,10 @@ struct Holders::Impl {
       if (state == Opened::gone) continue;
       bool const own =
           source.relation == released.relation && source.tracking->column->key_column == released.key_column;
-      for (std::size_t i = 0; i < keys.size(); i++) {
-        if (found[i] == Holding::live) continue;
-        found[i] = std::max(
-            found[i], state == Opened::busy ? Holding::in_progress : probe.ask(keys[i], own ? released.rows[i] : 0));
+      if (state == Opened::busy) {
+        for (Holding& holding : found) holding = std::max(holding, Holding::in_progress);
+      } else {
+        probe.ask_all(keys, own ? released.rows : std::span<const std::uint32_t>(), found);
       }
       pg::check_interrupts();
     }

@@ -4,6 +4,7 @@
 #include "outbox/enqueue.hpp"
 #include "outbox/queue_table.hpp"
 #include "pg/datum.hpp"
+#include "pg/identity.hpp"
 #include "pg/subtransaction.hpp"
 #include "tracking/registry.hpp"
 
@@ -149,7 +150,7 @@ void let_go_of_column(Oid relation, std::string_view key_column, const char* rea
 
 void take_back_held_deletes(std::string_view store) {
   Keys pending;
-  Relation const table = pg::call([] { return table_open(outbox::own_relation("operations"), AccessShareLock); });
+  Relation const table = pg::call([] { return table_open(pg::own_relation("operations"), AccessShareLock); });
   {
     TableScan scan(table);
     auto const text = [](TupleTableSlot* row, AttrNumber column) {

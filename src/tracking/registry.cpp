@@ -5,6 +5,7 @@
 #include "outbox/queue_table.hpp"
 #include "pg/datum.hpp"
 #include "pg/guard.hpp"
+#include "pg/identity.hpp"
 #include "pg/memory_scope.hpp"
 
 namespace audiostore::tracking {
@@ -114,7 +115,7 @@ void changed(Relation table) {
 }
 
 Oid own_table() {
-  Oid const table = outbox::own_relation("tracked_columns");
+  Oid const table = pg::own_relation("tracked_columns");
   if (!OidIsValid(table)) {
     throw pg::SqlError(ERRCODE_UNDEFINED_TABLE, "relation \"audiostore.tracked_columns\" does not exist", {},
                        "Create the extension audiostore in this database.");
@@ -177,7 +178,7 @@ std::shared_ptr<const Registry> Registry::current() {
 std::shared_ptr<Registry> Registry::load() {
   pg::MemoryScope const memory("audiostore registry");
   auto registry = std::make_shared<Registry>();
-  registry->table_ = outbox::own_relation("tracked_columns");
+  registry->table_ = pg::own_relation("tracked_columns");
   if (!OidIsValid(registry->table_)) return registry;
   {
     OpenTable const table(registry->table_, AccessShareLock);
@@ -237,7 +238,7 @@ void add_tracked_column(const TrackedColumn& added) {
 }
 
 bool remove_tracked_column(Oid relation, std::string_view key_column) {
-  Oid const own = outbox::own_relation("tracked_columns");
+  Oid const own = pg::own_relation("tracked_columns");
   if (!OidIsValid(own)) return false;  // DROP EXTENSION
   pg::MemoryScope const memory("audiostore tracked column");
   OpenTable const table(own, RowExclusiveLock);

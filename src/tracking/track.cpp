@@ -1,8 +1,8 @@
 // track() and untrack(): what a user may ask for, and carrying it out.
 #include "foreign/catalog.hpp"
-#include "outbox/queue_table.hpp"
 #include "pg/arguments.hpp"
 #include "pg/guard.hpp"
+#include "pg/identity.hpp"
 #include "pg/memory_scope.hpp"
 #include "tracking/equipment.hpp"
 #include "tracking/outcome.hpp"
@@ -129,7 +129,7 @@ Datum track(FunctionCallInfo info) {
   }
   std::vector<Oid> const tree = lock_tree(column.relation);
   // Claims of deletes hold a lock on this table that conflicts: from here on, they see the new column.
-  pg::call([] { LockRelationOid(outbox::own_relation("tracked_columns"), ShareRowExclusiveLock); });
+  pg::call([] { LockRelationOid(pg::own_relation("tracked_columns"), ShareRowExclusiveLock); });
   check_tree(column.relation, tree, column.key_column, *Registry::current());
   ensure_key_indexes(tree, column.key_column);
   for (Oid const relation : tree) install_triggers(relation);

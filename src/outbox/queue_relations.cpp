@@ -1,0 +1,134 @@
+// Which columns our own indexes have is known here, so that their entries need no expression machinery. An index
+// that is not exactly one of ours (added by somebody, or half-way through REINDEX CONCURRENTLY) gets it.
+#include "outbox/queue_relations.hpp"
+
+#include "outbox/queue_table.hpp"
+
+namespace audiostore::outbox {
+namespace {
+
+struct OwnIndex {
+  const char* name;
+  int columns;
+  AttrNumber column[3];
+};
+// In the order of QueueRelations::Role.
+constexpr OwnIndex kOwnIndexes[] = {
+    {"operations_pkey", 1, {column::id, 0, 0}},
+    {"operations_due", 3, {column::store, column::not_before, column::id}},
+    {"operations_delete", 2, {column::key, column::store, 0}},
+    {"operations_other", 2, {column::key, column::store, 0}},
+    {"operations_target", 2, {column::target, column::target_store, 0}},
+};
+
+bool is_delete(const Datum* values) {
+  const auto* kind = reinterpret_cast<const struct varlena*>(DatumGetPointer(values[column::kind - 1]));
+  return VARSIZE_ANY_EXHDR(kind) == 6 && std::memcmp(VARDATA_ANY(kind), "delete", 6) == 0;
+}
+
+}  // namespace
+
+QueueRelations::Role QueueRelations::role_of(Relation index) {
+  Form_pg_index const form = index->rd_index;
+  for (std::size_t i = 0; i < std::size(kOwnIndexes); i++) {
+    OwnIndex const& own = kOwnIndexes[i];
+    if (std::strcmp(RelationGetRelationName(index), own.name) == 0 && form->indnatts == own.columns &&
+        std::memcmp(form->indkey.values, own.column, sizeof(AttrNumber) * static_cast<std::size_t>(own.columns)) == 0) {
+      return static_cast<Role>(i);
+    }
+  }
+  return Role::foreign;
+}
+
+void QueueRelations::open_for_lookup(Oid relation, Oid delete_index) {
+  heap = table_open(relation, RowExclusiveLock);
+  deletes = index_open(delete_index, RowExclusiveLock);
+}
+
+bool QueueRelations::open(Oid relation) {
+  heap = table_open(relation, RowExclusiveLock);
+  List* const oids = RelationGetIndexList(heap);
+  indexes_ = static_cast<Index*>(palloc(sizeof(Index) * static_cast<std::size_t>(list_length(oids) + 1)));
+  ListCell* cell = nullptr;
+  foreach (cell, oids) {
+    Relation const index = index_open(lfirst_oid(cell), RowExclusiveLock);
+    Role const role = role_of(index);
+    indexes_[count_++] = {.relation = index,
+                          .role = role,
+                          .info = role == Role::foreign ? BuildIndexInfo(index) : nullptr};
+    if (role == Role::due) due = index;
+    if (role == Role::deletes) deletes = index;
+    if (role == Role::other) other = index;
+  }
+  return deletes != nullptr && due != nullptr && other != nullptr;
+}
+
+void QueueRelations::close() {
+  if (indexes_ == nullptr && deletes != nullptr) index_close(deletes, NoLock);
+  for (int i = 0; i < count_; i++) {
+    if (indexes_[i].info != nullptr) pg::finish_index_inserts(indexes_[i].relation, indexes_[i].info);
+    index_close(indexes_[i].relation, NoLock);
+  }
+  if (executor_ != nullptr) FreeExecutorState(executor_);
+  if (heap != nullptr) table_close(heap, NoLock);
+  *this = {};
+}
+
+bool QueueRelations::insert_entries(TupleTableSlot* tuple, const Datum* values, const bool* nulls,
+                                    IndexUniqueCheck check) {
+  static IndexInfo unread{};  // a btree does not look at it
+  bool const deletes_object = is_delete(values);
+  bool alone = true;
+  for (int i = 0; i < count_; i++) {
+    Index const& index = indexes_[i];
+    if (!index.relation->rd_index->indisready) continue;
+    switch (index.role) {
+      case Role::foreign: insert_foreign_entry(index, tuple); continue;
+      case Role::deletes:
+        if (!deletes_object) continue;
+        break;
+      case Role::other:
+        if (deletes_object) continue;
+        break;
+      case Role::target:
+        if (nulls[column::target_store - 1]) continue;
+        break;
+      case Role::id:
+      case Role::due: break;
+    }
+    OwnIndex const& own = kOwnIndexes[static_cast<std::size_t>(index.role)];
+    Datum keys[3];
+    bool key_nulls[3] = {};
+    for (int k = 0; k < own.columns; k++) {
+      keys[k] = values[own.column[k] - 1];
+      key_nulls[k] = nulls[own.column[k] - 1];
+    }
+    // Ids come from the sequence, so they are unique.
+    IndexUniqueCheck const how = index.role == Role::deletes ? check : UNIQUE_CHECK_NO;
+    bool const unique =
+        index_insert(index.relation, keys, key_nulls, &tuple->tts_tid, heap, how, false, &unread);
+    if (how != UNIQUE_CHECK_NO && !unique) alone = false;
+  }
+  return alone;
+}
+
+void QueueRelations::insert_foreign_entry(const Index& index, TupleTableSlot* tuple) {
+  if (executor_ == nullptr) executor_ = CreateExecutorState();
+  ExprContext* const context = GetPerTupleExprContext(executor_);
+  context->ecxt_scantuple = tuple;
+  IndexInfo* const info = index.info;
+  if (info->ii_Predicate != NIL && info->ii_PredicateState == nullptr) {
+    info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, executor_);
+  }
+  if (info->ii_Predicate == NIL || ExecQual(info->ii_PredicateState, context)) {
+    Datum keys[INDEX_MAX_KEYS];
+    bool key_nulls[INDEX_MAX_KEYS];
+    FormIndexDatum(info, tuple, executor_, keys, key_nulls);
+    bool const unique = index.relation->rd_index->indisunique;
+    index_insert(index.relation, keys, key_nulls, &tuple->tts_tid, heap, unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+                 false, info);
+  }
+  ResetPerTupleExprContext(executor_);
+}
+
+}  // namespace audiostore::outbox
