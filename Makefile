@@ -44,7 +44,6 @@ format:
 	find src test -name "*.[ch]pp" -print0 | xargs -0 clang-format -i
 
 demo:
-	script/install-dependencies build demo
 	script/demo
 
 bench:

@@ -256,14 +256,15 @@ struct QueueTable::Impl {
     index_rescan(scan, keys, 3, nullptr, 0);
     TupleTableSlot* const changed = MakeSingleTupleTableSlot(RelationGetDescr(table.heap), &TTSOpsHeapTuple);
     MemoryContext const each = AllocSetContextCreate(CurrentMemoryContext, "audiostore claim", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext const outer = MemoryContextSwitchTo(each);
     while (claimed.size() < due.limit && index_getnext_slot(scan, ForwardScanDirection, slot)) {
       CHECK_FOR_INTERRUPTS();
+      // Not around the scan: what that allocates on its way has to stay.
+      MemoryContext const outer = MemoryContextSwitchTo(each);
       claim_row(due, changed, claimed);
+      MemoryContextSwitchTo(outer);
       ExecClearTuple(changed);
       MemoryContextReset(each);
     }
-    MemoryContextSwitchTo(outer);
     ExecDropSingleTupleTableSlot(changed);
     MemoryContextDelete(each);
     ExecClearTuple(slot);
