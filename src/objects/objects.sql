@@ -37,7 +37,7 @@ CREATE FUNCTION audiostore.delete_object(store name, key text) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'audiostore_delete_object';
 COMMENT ON FUNCTION audiostore.delete_object(name, text) IS
     'Queues the removal of an object, to be done once the store''s delete_grace is over, and returns the operation''s id; '
-    'that of the delete there is when the key has one already. Errors: 55006 while a live row of a tracked column holds '
+    'a pending delete of the key is replaced, one on its way stands and its id is returned. Errors: 55006 while a live row of a tracked column holds '
     'the key';
 
 CREATE FUNCTION audiostore.copy_object(store name, key text, to_store name, to_key text) RETURNS bigint

@@ -4,14 +4,14 @@
 #include "outbox/drain.hpp"
 
 #include "http/retry.hpp"
+#include "monitor/alerts.hpp"
+#include "monitor/progress.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
 #include "pg/memory_scope.hpp"
 #include "pg/settings.hpp"
 #include "pg/statement.hpp"
-#include "worker/alerts.hpp"
-#include "worker/progress.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -192,7 +192,7 @@ void Drain::claim_for(Slot& slot, TimePoint now) {
     if (claimed.operations.empty() && claimed.cancelled == 0) slot.not_again_before = now + kBlockedPause;
   }
   for (Operation& operation : claimed.operations) slot.ready.push_back(std::move(operation));
-  worker::count({.done = claimed.cancelled, .failed = 0, .bytes = 0});
+  monitor::count({.done = claimed.cancelled, .failed = 0, .bytes = 0});
   drained_.operations += static_cast<std::int64_t>(claimed.cancelled);
 }
 
@@ -269,11 +269,11 @@ void Drain::pause(Slot& slot, const Error& error, TimePoint now) {
   slot.probing = false;
   Milliseconds const longest = slot.open ? slot.open->config.common.max_retry_delay : Milliseconds(60000);
   slot.breaker.trip(now, longest, random_);
-  worker::note_error(describe(error));
+  monitor::note_error(describe(error));
   if (std::exchange(slot.alerted, true)) return;
   std::string const message = "store \"" + slot.name + "\" is paused: " + describe(error);
   in_transaction(transactions_,
-                 [&] { worker::raise_alert({.name = "store_paused", .subject = slot.name, .message = message}); });
+                 [&] { monitor::raise_alert({.name = "store_paused", .subject = slot.name, .message = message}); });
 }
 
 Outcome Drain::failure(const store::Common& common, const Operation& operation, const Error& error, TimePoint now) {
@@ -321,13 +321,13 @@ void Drain::outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& o
   if (failed > 0) {
     for (auto const& error : batch.errors) {
       if (error) {
-        worker::note_error(describe(*error));
+        monitor::note_error(describe(*error));
         break;
       }
     }
   }
-  worker::Progress const progress{.done = batch.operations.size() - failed, .failed = failed, .bytes = octets};
-  worker::count(progress);
+  monitor::Progress const progress{.done = batch.operations.size() - failed, .failed = failed, .bytes = octets};
+  monitor::count(progress);
   drained_.operations += static_cast<std::int64_t>(progress.done);
   drained_.bytes += static_cast<std::int64_t>(progress.bytes);
 }
@@ -389,11 +389,11 @@ void Drain::settle_noted() {
   looked_since_change_ = false;
   in_transaction(transactions_, [&] {
     settle(unsettled_.outcomes);
-    for (std::string const& store : unsettled_.recovered) worker::clear_alert("store_paused", store);
+    for (std::string const& store : unsettled_.recovered) monitor::clear_alert("store_paused", store);
     for (auto const& [store, error] : unsettled_.died) {
       std::string message = "an operation of store \"";
       message.append(store).append("\" was given up: ").append(error);
-      worker::raise_alert({.name = "dead_operation", .subject = store, .message = message});
+      monitor::raise_alert({.name = "dead_operation", .subject = store, .message = message});
     }
   });
   unsettled_ = {};

@@ -27,7 +27,7 @@ struct NewOperation {
 };
 
 // Queues one operation and returns its id. A put or copy onto a key with a pending delete replaces that delete.
-// A delete of a key that has one already returns the one there is.
+// A delete replaces a pending one of its key; one that is on its way stands, and its id is returned.
 std::int64_t enqueue(const NewOperation& operation);
 
 // Queues deletes of these keys (distinct and sorted in byte order). Keys with a pending delete are passed over.

@@ -1,5 +1,6 @@
 // What a person does to single operations. All of it checks USAGE on the store, then acts as the owner of the table.
 #include "foreign/catalog.hpp"
+#include "monitor/alerts.hpp"
 #include "outbox/enqueue.hpp"
 #include "outbox/queue_table.hpp"
 #include "pg/arguments.hpp"
@@ -7,7 +8,6 @@
 #include "pg/memory_scope.hpp"
 #include "pg/statement.hpp"
 #include "tracking/holders.hpp"
-#include "worker/alerts.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -60,7 +60,7 @@ void clear_alert_when_none_dead(const std::string& store) {
   static pg::Statement statement(
       "SELECT FROM audiostore.operations WHERE store = $1 AND state = 'dead' AND not_before = 'infinity' LIMIT 1",
       {TEXTOID});
-  if (statement.execute({pg::text_argument(store)}) == 0) worker::clear_alert("dead_operation", store);
+  if (statement.execute({pg::text_argument(store)}) == 0) monitor::clear_alert("dead_operation", store);
 }
 
 void delete_unless_held(const std::string& store, const std::string& key) {

@@ -21,8 +21,8 @@ constexpr OwnIndex kOwnIndexes[] = {
     {"operations_target", 2, {column::target, column::target_store, 0}},
 };
 
-bool is_delete(const Datum* values) {
-  const auto* kind = reinterpret_cast<const struct varlena*>(DatumGetPointer(values[column::kind - 1]));
+bool is_delete(const QueueRow& row) {
+  const auto* kind = reinterpret_cast<const struct varlena*>(DatumGetPointer(row.values[column::kind - 1]));
   return VARSIZE_ANY_EXHDR(kind) == 6 && std::memcmp(VARDATA_ANY(kind), "delete", 6) == 0;
 }
 
@@ -53,9 +53,8 @@ bool QueueRelations::open(Oid relation) {
   foreach (cell, oids) {
     Relation const index = index_open(lfirst_oid(cell), RowExclusiveLock);
     Role const role = role_of(index);
-    indexes_[count_++] = {.relation = index,
-                          .role = role,
-                          .info = role == Role::foreign ? BuildIndexInfo(index) : nullptr};
+    indexes_[count_++] = {
+        .relation = index, .role = role, .info = role == Role::foreign ? BuildIndexInfo(index) : nullptr};
     if (role == Role::due) due = index;
     if (role == Role::deletes) deletes = index;
     if (role == Role::other) other = index;
@@ -74,42 +73,46 @@ void QueueRelations::close() {
   *this = {};
 }
 
-bool QueueRelations::insert_entries(TupleTableSlot* tuple, const Datum* values, const bool* nulls,
-                                    IndexUniqueCheck check) {
+// The predicates of our partial indexes.
+bool QueueRelations::has_entry(Role role, const QueueRow& row) {
+  switch (role) {
+    case Role::deletes: return is_delete(row);
+    case Role::other: return !is_delete(row);
+    case Role::target: return !row.nulls[column::target_store - 1];
+    case Role::id:
+    case Role::due:
+    case Role::foreign: break;
+  }
+  return true;
+}
+
+std::size_t QueueRelations::insert_entries(TupleTableSlot** tuples, const QueueRow* rows, std::size_t count,
+                                           IndexUniqueCheck check, std::size_t* clashes) {
   static IndexInfo unread{};  // a btree does not look at it
-  bool const deletes_object = is_delete(values);
-  bool alone = true;
+  std::size_t clash_count = 0;
   for (int i = 0; i < count_; i++) {
     Index const& index = indexes_[i];
     if (!index.relation->rd_index->indisready) continue;
-    switch (index.role) {
-      case Role::foreign: insert_foreign_entry(index, tuple); continue;
-      case Role::deletes:
-        if (!deletes_object) continue;
-        break;
-      case Role::other:
-        if (deletes_object) continue;
-        break;
-      case Role::target:
-        if (nulls[column::target_store - 1]) continue;
-        break;
-      case Role::id:
-      case Role::due: break;
+    if (index.role == Role::foreign) {
+      for (std::size_t r = 0; r < count; r++) insert_foreign_entry(index, tuples[r]);
+      continue;
     }
     OwnIndex const& own = kOwnIndexes[static_cast<std::size_t>(index.role)];
-    Datum keys[3];
-    bool key_nulls[3] = {};
-    for (int k = 0; k < own.columns; k++) {
-      keys[k] = values[own.column[k] - 1];
-      key_nulls[k] = nulls[own.column[k] - 1];
-    }
     // Ids come from the sequence, so they are unique.
     IndexUniqueCheck const how = index.role == Role::deletes ? check : UNIQUE_CHECK_NO;
-    bool const unique =
-        index_insert(index.relation, keys, key_nulls, &tuple->tts_tid, heap, how, false, &unread);
-    if (how != UNIQUE_CHECK_NO && !unique) alone = false;
+    for (std::size_t r = 0; r < count; r++) {
+      if (!has_entry(index.role, rows[r])) continue;
+      Datum keys[3];
+      bool nulls[3] = {};
+      for (int k = 0; k < own.columns; k++) {
+        keys[k] = rows[r].values[own.column[k] - 1];
+        nulls[k] = rows[r].nulls[own.column[k] - 1];
+      }
+      bool const unique = index_insert(index.relation, keys, nulls, &tuples[r]->tts_tid, heap, how, false, &unread);
+      if (how != UNIQUE_CHECK_NO && !unique) clashes[clash_count++] = r;
+    }
   }
-  return alone;
+  return clash_count;
 }
 
 void QueueRelations::insert_foreign_entry(const Index& index, TupleTableSlot* tuple) {

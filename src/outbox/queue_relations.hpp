@@ -6,6 +6,8 @@
 
 namespace audiostore::outbox {
 
+struct QueueRow;
+
 class QueueRelations {
  public:
   Relation heap = nullptr;
@@ -18,9 +20,11 @@ class QueueRelations {
   void open_for_lookup(Oid relation, Oid delete_index);
   void close();
 
-  // Index entries of a row that was just written. `values` and `nulls` are its columns, `tuple` says where it is.
-  // False when `check` is UNIQUE_CHECK_PARTIAL and another delete of the same key may exist.
-  bool insert_entries(TupleTableSlot* tuple, const Datum* values, const bool* nulls, IndexUniqueCheck check);
+  // Index entries of rows that were just written: `rows` are their columns, `tuples` say where they are. One index
+  // after the other, as each stays in the processor's cache meanwhile. With UNIQUE_CHECK_PARTIAL, `clashes` (room for
+  // `count`) gets the positions of deletes that may not be the only one of their key; returns how many.
+  std::size_t insert_entries(TupleTableSlot** tuples, const QueueRow* rows, std::size_t count, IndexUniqueCheck check,
+                             std::size_t* clashes);
 
  private:
   enum class Role { id, due, deletes, other, target, foreign };
@@ -30,6 +34,7 @@ class QueueRelations {
     IndexInfo* info;  // foreign: an index that somebody has added
   };
   static Role role_of(Relation index);
+  static bool has_entry(Role role, const QueueRow& row);
   void insert_foreign_entry(const Index& index, TupleTableSlot* tuple);
 
   Index* indexes_ = nullptr;

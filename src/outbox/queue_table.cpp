@@ -99,12 +99,8 @@ struct QueueTable::Impl {
     }
     table_multi_insert(table.heap, tuples, static_cast<int>(rows.size()), GetCurrentCommandId(true), 0, nullptr);
     auto* clashes = static_cast<std::size_t*>(palloc(sizeof(std::size_t) * rows.size()));
-    std::size_t clash_count = 0;
-    for (std::size_t i = 0; i < rows.size(); i++) {
-      if (!table.insert_entries(tuples[i], rows[i].values, rows[i].nulls, UNIQUE_CHECK_PARTIAL)) {
-        clashes[clash_count++] = i;
-      }
-    }
+    std::size_t const clash_count =
+        table.insert_entries(tuples, rows.data(), rows.size(), UNIQUE_CHECK_PARTIAL, clashes);
     auto kept = static_cast<std::int64_t>(rows.size());
     for (std::size_t i = 0; deletes && i < clash_count; i++) {
       QueueRow const& row = rows[clashes[i]];
@@ -213,7 +209,7 @@ struct QueueTable::Impl {
     bool needs_entries = false;
     ItemPointerData tid = slot->tts_tid;
     if (pg::update_unlocked(table.heap, &tid, changed, needs_entries) != TM_Ok) return;
-    if (needs_entries) table.insert_entries(changed, row.values, row.nulls, UNIQUE_CHECK_NO);
+    if (needs_entries) table.insert_entries(&changed, &row, 1, UNIQUE_CHECK_NO, nullptr);
     const auto* const key = reinterpret_cast<const struct varlena*>(PG_DETOAST_DATUM_PACKED(value(column::key)));
     claimed.push_back({.row = {.id = DatumGetInt64(value(column::id)), .tid = changed->tts_tid},
                        .not_before = DatumGetTimestampTz(value(column::not_before)),

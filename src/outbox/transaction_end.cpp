@@ -2,10 +2,10 @@
 // not_before of a long transaction's graced deletes, goes through the guard as a whole.
 #include "outbox/transaction_end.hpp"
 
+#include "monitor/wake.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/identity.hpp"
 #include "pg/statement.hpp"
-#include "worker/wake.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -39,7 +39,7 @@ void on_transaction_event(XactEvent event, void* /*unused*/) {
       }
       break;
     case XACT_EVENT_COMMIT:
-      if (queued.wake) worker::wake(MyDatabaseId);
+      if (queued.wake) monitor::wake(MyDatabaseId);
       queued = {};
       break;
     case XACT_EVENT_ABORT:

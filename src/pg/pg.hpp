@@ -298,8 +298,8 @@ inline TM_Result update_unlocked(Relation table, ItemPointer tid, TupleTableSlot
   CommandId const command = GetCurrentCommandId(true);
 #if PG_VERSION_NUM >= 160000
   TU_UpdateIndexes update = TU_None;
-  TM_Result const result = table_tuple_update(table, tid, slot, command, InvalidSnapshot, InvalidSnapshot, false,
-                                              &failure, &mode, &update);
+  TM_Result const result =
+      table_tuple_update(table, tid, slot, command, InvalidSnapshot, InvalidSnapshot, false, &failure, &mode, &update);
   needs_entries = update != TU_None;
 #else
   TM_Result const result = table_tuple_update(table, tid, slot, command, InvalidSnapshot, InvalidSnapshot, false,

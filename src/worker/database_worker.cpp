@@ -11,27 +11,28 @@
 namespace audiostore::worker {
 namespace {
 
-Slot* slot = nullptr;
-Ending ending = Ending::failed;
+monitor::Slot* slot = nullptr;
+monitor::Ending ending = monitor::Ending::failed;
 
-bool is_reserved(const Shared& state, Oid database) {
+bool is_reserved(const monitor::Shared& state, Oid database) {
   return std::any_of(state.reservations, state.reservations + state.reservation_count,
                      [&](const auto& reservation) { return reservation.database == database; });
 }
 
 void leave(int /*code*/, Datum /*argument*/) {
-  Shared& state = *shared();
+  monitor::Shared& state = *monitor::shared();
   {
-    Locked const locked;
+    monitor::Locked const locked;
     // Whoever asked for the database lets go of it soon: nothing to wait for.
-    if (ending == Ending::asked && is_reserved(state, slot->database)) ending = Ending::replaced;
+    if (ending == monitor::Ending::asked && is_reserved(state, slot->database)) ending = monitor::Ending::replaced;
     slot->pid = 0;
     slot->process = nullptr;
-    slot->state = State::ended;
+    slot->state = monitor::State::ended;
     slot->ending = ending;
     slot->since = GetCurrentTimestamp();
     slot = nullptr;
-    wake_launcher(state);
+    monitor::set_own_slot(nullptr);
+    monitor::wake_launcher(state);
   }
   ConditionVariableBroadcast(&state.left);
 }
@@ -39,16 +40,18 @@ void leave(int /*code*/, Datum /*argument*/) {
 // False when nobody waits for this process any more, or the database has to stay free.
 bool enter(Order order) {
   {
-    Locked const locked;
-    Slot* mine = shared()->find(order.database);
-    if (mine == nullptr || mine->generation != order.generation || mine->state != State::starting) return false;
+    monitor::Locked const locked;
+    monitor::Slot* mine = monitor::shared()->find(order.database);
+    if (mine == nullptr || mine->generation != order.generation || mine->state != monitor::State::starting)
+      return false;
     slot = mine;
+    monitor::set_own_slot(mine);
     slot->pid = MyProcPid;
     slot->process = MyProc;
-    if (is_reserved(*shared(), order.database)) ending = Ending::replaced;
+    if (is_reserved(*monitor::shared(), order.database)) ending = monitor::Ending::replaced;
   }
   on_shmem_exit(leave, 0);
-  return ending == Ending::failed;
+  return ending == monitor::Ending::failed;
 }
 
 // Passes over settings that this version of PostgreSQL does not have.
@@ -67,15 +70,17 @@ void connect(Oid database) {
   set("default_transaction_isolation", "read committed");
   set("default_transaction_read_only", "off");
   set("lock_timeout", "0");
+  // What a crash loses of our work is only done again. Claims wait for the disk nonetheless, see outbox/claim.cpp.
+  set("synchronous_commit", "off");
   set("row_security", "off");
   set("transaction_timeout", "0");
 }
 
 void running() {
-  Locked const locked;
-  slot->state = State::running;
+  monitor::Locked const locked;
+  slot->state = monitor::State::running;
   slot->since = GetCurrentTimestamp();
-  wake_launcher(*shared());
+  monitor::wake_launcher(*monitor::shared());
 }
 
 void work(Order order) {
@@ -85,7 +90,7 @@ void work(Order order) {
   (void)take_look_again();
   Oid const extension = extension_here();
   if (!OidIsValid(extension)) {
-    ending = Ending::no_extension;
+    ending = monitor::Ending::no_extension;
     return;
   }
   running();
@@ -98,17 +103,17 @@ void serve(Order order) {
     work(order);
   } catch (const std::exception& error) {
     if (!pg::stop_requested()) {
-      note_error(error.what());
+      monitor::note_error(error.what());
       throw;
     }
-    ending = Ending::asked;  // while it connected; nothing had been claimed
+    ending = monitor::Ending::asked;  // while it connected; nothing had been claimed
   }
 }
 
 }  // namespace
 
 bool take_look_again() {
-  Locked const locked;
+  monitor::Locked const locked;
   return std::exchange(slot->look_again, false);
 }
 
@@ -121,27 +126,6 @@ void report_idle() {
     pgstat_report_activity(STATE_IDLE, nullptr);
     pgstat_report_stat(false);
   });
-}
-
-void count(const Progress& progress) noexcept {
-  if (slot == nullptr) return;
-  if (progress.done != 0) pg_atomic_fetch_add_u64(&slot->done, static_cast<int64>(progress.done));
-  if (progress.failed != 0) pg_atomic_fetch_add_u64(&slot->failed, static_cast<int64>(progress.failed));
-  if (progress.bytes != 0) pg_atomic_fetch_add_u64(&slot->bytes, static_cast<int64>(progress.bytes));
-}
-
-void note_error(std::string_view message) noexcept {
-  if (slot == nullptr) return;
-  Locked const locked;
-  slot->last_error_at = GetCurrentTimestamp();
-  set_text(slot->last_error, sizeof slot->last_error, message);
-}
-
-void activity(std::string_view what) noexcept {
-  if (slot == nullptr) return;
-  char text[128];
-  set_text(text, sizeof text, what);
-  pgstat_report_activity(STATE_RUNNING, text);
 }
 
 }  // namespace audiostore::worker

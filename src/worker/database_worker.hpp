@@ -1,8 +1,8 @@
 // The process of a database worker: how it comes up, what it shows of itself, and how it leaves.
 #pragma once
 
-#include "worker/progress.hpp"
-#include "worker/shared.hpp"
+#include "monitor/progress.hpp"
+#include "monitor/shared.hpp"
 
 namespace audiostore::worker {
 
@@ -12,7 +12,7 @@ bool take_look_again();
 // How often this worker was woken so far.
 std::uint64_t wakes() noexcept;
 
-// For the loop's own use, beside what progress.hpp offers to tasks.
+// For the loop's own use, beside what monitor/progress.hpp offers to tasks.
 void note_step() noexcept;
 void report_idle();
 

@@ -8,7 +8,7 @@ namespace audiostore::worker {
 void init() {
   // pg_upgrade starts servers whose databases are not to be touched.
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
-  init_shared();
+  monitor::init_shared();
   register_launcher();
   init_make_room();
 }

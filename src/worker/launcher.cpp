@@ -29,7 +29,7 @@ struct Known {
 
 struct Ended {
   Oid database;
-  Ending ending;
+  monitor::Ending ending;
   TimePoint started_at;
 };
 
@@ -56,22 +56,22 @@ class Launcher {
 };
 
 void leave(int /*code*/, Datum /*argument*/) {
-  Locked const locked;
-  if (shared()->launcher_pid != MyProcPid) return;
-  shared()->launcher_pid = 0;
-  shared()->launcher = nullptr;
+  monitor::Locked const locked;
+  if (monitor::shared()->launcher_pid != MyProcPid) return;
+  monitor::shared()->launcher_pid = 0;
+  monitor::shared()->launcher = nullptr;
 }
 
 void attach() {
   {
-    Locked const locked;
-    shared()->launcher_pid = MyProcPid;
-    shared()->launcher = MyProc;
+    monitor::Locked const locked;
+    monitor::shared()->launcher_pid = MyProcPid;
+    monitor::shared()->launcher = MyProc;
   }
   on_shmem_exit(leave, 0);
 }
 
-bool reserved(const Shared& state, Oid database) {
+bool reserved(const monitor::Shared& state, Oid database) {
   for (int i = 0; i < state.reservation_count; i++) {
     if (state.reservations[i].database == database) return true;
   }
@@ -79,24 +79,24 @@ bool reserved(const Shared& state, Oid database) {
 }
 
 // A slot for a new start: the database's own, a free one, or one whose worker is gone anyway.
-Slot* vacant_slot(Shared& state, Oid database) {
-  if (Slot* own = state.find(database)) return own->state == State::waiting ? own : nullptr;
-  Slot* waiting = nullptr;
+monitor::Slot* vacant_slot(monitor::Shared& state, Oid database) {
+  if (monitor::Slot* own = state.find(database)) return own->state == monitor::State::waiting ? own : nullptr;
+  monitor::Slot* waiting = nullptr;
   for (int i = 0; i < state.slot_count; i++) {
-    if (state.slots[i].state == State::free) return &state.slots[i];
-    if (state.slots[i].state == State::waiting) waiting = &state.slots[i];
+    if (state.slots[i].state == monitor::State::free) return &state.slots[i];
+    if (state.slots[i].state == monitor::State::waiting) waiting = &state.slots[i];
   }
   return waiting;
 }
 
-void assign(Slot& slot, Order order) {
+void assign(monitor::Slot& slot, Order order) {
   if (slot.database != order.database) {
     slot.last_error_at = 0;
     slot.last_error[0] = '\0';
   }
   slot.database = order.database;
   slot.generation = order.generation;
-  slot.state = State::starting;
+  slot.state = monitor::State::starting;
   slot.pid = 0;
   slot.process = nullptr;
   slot.look_again = false;
@@ -108,14 +108,15 @@ void assign(Slot& slot, Order order) {
 
 // Whatever waits while the catalog is read, for a lock say, swallows the latch.
 bool has_news() {
-  Locked const locked(LW_SHARED);
-  return shared()->has_news();
+  monitor::Locked const locked(LW_SHARED);
+  return monitor::shared()->has_news();
 }
 
 int starting_count() {
-  Locked const locked(LW_SHARED);
+  monitor::Locked const locked(LW_SHARED);
   int count = 0;
-  for (int i = 0; i < shared()->slot_count; i++) count += shared()->slots[i].state == State::starting ? 1 : 0;
+  for (int i = 0; i < monitor::shared()->slot_count; i++)
+    count += monitor::shared()->slots[i].state == monitor::State::starting ? 1 : 0;
   return count;
 }
 
@@ -175,12 +176,12 @@ TimePoint Launcher::supervise() {
 // Returns the number of reservations given back so far, to be read before the catalog is.
 std::uint64_t Launcher::hear_changes() {
   std::vector<Oid> changed;
-  changed.reserve(kMaxChanged);
+  changed.reserve(monitor::kMaxChanged);
   bool all = false;
   std::uint64_t releases = 0;
   {
-    Locked const locked;
-    Shared& state = *shared();
+    monitor::Locked const locked;
+    monitor::Shared& state = *monitor::shared();
     changed.assign(state.changed, state.changed + state.changed_count);
     all = state.all_changed;
     releases = state.releases;
@@ -194,24 +195,24 @@ std::uint64_t Launcher::hear_changes() {
 
 void Launcher::note_endings() {
   std::vector<Ended> ended;
-  ended.reserve(static_cast<std::size_t>(shared()->slot_count));
+  ended.reserve(static_cast<std::size_t>(monitor::shared()->slot_count));
   TimestampTz const stuck_before =
       GetCurrentTimestamp() - std::chrono::duration_cast<std::chrono::microseconds>(kStuckStart).count();
   {
-    Locked const locked;
-    for (int i = 0; i < shared()->slot_count; i++) {
-      Slot& slot = shared()->slots[i];
+    monitor::Locked const locked;
+    for (int i = 0; i < monitor::shared()->slot_count; i++) {
+      monitor::Slot& slot = monitor::shared()->slots[i];
       // A process that never came up; should it come after all, it finds another generation.
-      if (slot.state == State::starting && slot.pid == 0 && slot.since < stuck_before) {
-        slot.state = State::ended;
-        slot.ending = Ending::failed;
+      if (slot.state == monitor::State::starting && slot.pid == 0 && slot.since < stuck_before) {
+        slot.state = monitor::State::ended;
+        slot.ending = monitor::Ending::failed;
       }
-      if (slot.state != State::ended) continue;
+      if (slot.state != monitor::State::ended) continue;
       // The extension came after the worker had looked for it.
-      if (slot.ending == Ending::no_extension && slot.look_again) slot.ending = Ending::replaced;
+      if (slot.ending == monitor::Ending::no_extension && slot.look_again) slot.ending = monitor::Ending::replaced;
       ended.push_back({slot.database, slot.ending, pg::to_time_point(slot.started_at)});
-      bool const gone = slot.ending == Ending::no_extension || slot.ending == Ending::replaced;
-      slot.state = gone ? State::free : State::waiting;
+      bool const gone = slot.ending == monitor::Ending::no_extension || slot.ending == monitor::Ending::replaced;
+      slot.state = gone ? monitor::State::free : monitor::State::waiting;
     }
   }
   for (const Ended& one : ended) note(one);
@@ -232,13 +233,13 @@ void Launcher::note(const Ended& ended) {
   Known& known = known_[ended.database];
   TimePoint const now = clock_.now();
   switch (ended.ending) {
-    case Ending::no_extension: known.no_extension = true; break;
-    case Ending::replaced: known.failures = 0; break;
-    case Ending::asked:
+    case monitor::Ending::no_extension: known.no_extension = true; break;
+    case monitor::Ending::replaced: known.failures = 0; break;
+    case monitor::Ending::asked:
       known.failures = 0;
       known.not_before = now + kAfterTermination;
       break;
-    case Ending::failed:
+    case monitor::Ending::failed:
       if (now - ended.started_at > kGoodRun) known.failures = 0;
       known.not_before = now + kAfterFailure.pause(++known.failures, random_);
       break;
@@ -247,11 +248,11 @@ void Launcher::note(const Ended& ended) {
 
 // The process of this database's worker is gone. Its slot says so already if it ever had one.
 void Launcher::not_started(Oid database) {
-  Locked const locked;
-  Slot* slot = shared()->find(database);
-  if (slot == nullptr || slot->state != State::starting || slot->pid != 0) return;
-  slot->state = State::ended;
-  slot->ending = Ending::failed;
+  monitor::Locked const locked;
+  monitor::Slot* slot = monitor::shared()->find(database);
+  if (slot == nullptr || slot->state != monitor::State::starting || slot->pid != 0) return;
+  slot->state = monitor::State::ended;
+  slot->ending = monitor::Ending::failed;
   slot->since = GetCurrentTimestamp();
   SetLatch(MyLatch);
 }
@@ -262,11 +263,11 @@ void Launcher::forget_all_but(const std::vector<Candidate>& wanted) {
                               [](const auto& a, const auto& b) { return a.database < b.database; });
   };
   std::erase_if(known_, [&](const auto& entry) { return !is_wanted(entry.first); });
-  Locked const locked;
-  for (int i = 0; i < shared()->slot_count; i++) {
-    Slot& slot = shared()->slots[i];
-    if (slot.state == State::free || is_wanted(slot.database)) continue;
-    if (slot.state == State::waiting) slot.state = State::free;
+  monitor::Locked const locked;
+  for (int i = 0; i < monitor::shared()->slot_count; i++) {
+    monitor::Slot& slot = monitor::shared()->slots[i];
+    if (slot.state == monitor::State::free || is_wanted(slot.database)) continue;
+    if (slot.state == monitor::State::waiting) slot.state = monitor::State::free;
     if (slot.pid != 0) kill(slot.pid, SIGTERM);
   }
 }
@@ -274,11 +275,11 @@ void Launcher::forget_all_but(const std::vector<Candidate>& wanted) {
 bool Launcher::start(const Candidate& candidate, std::uint64_t releases) {
   Order order{};
   {
-    Locked const locked;
-    Shared& state = *shared();
+    monitor::Locked const locked;
+    monitor::Shared& state = *monitor::shared();
     // A DROP DATABASE has come to its end since the catalog was read: its database may be gone.
     if (state.releases != releases || reserved(state, candidate.database)) return false;
-    Slot* slot = vacant_slot(state, candidate.database);
+    monitor::Slot* slot = vacant_slot(state, candidate.database);
     if (slot == nullptr) return false;
     order = {candidate.database, ++state.generation};
     assign(*slot, order);
@@ -288,9 +289,9 @@ bool Launcher::start(const Candidate& candidate, std::uint64_t releases) {
     return true;
   }
   {
-    Locked const locked;
-    Slot* slot = shared()->find(candidate.database);
-    if (slot != nullptr && slot->generation == order.generation) slot->state = State::free;
+    monitor::Locked const locked;
+    monitor::Slot* slot = monitor::shared()->find(candidate.database);
+    if (slot != nullptr && slot->generation == order.generation) slot->state = monitor::State::free;
   }
   if (!shortage_logged_ && starting_count() == 0) {
     shortage_logged_ = true;
@@ -309,10 +310,10 @@ bool Launcher::register_worker(const Candidate& candidate, Order order) {
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
   worker.bgw_restart_time = BGW_NEVER_RESTART;
   worker.bgw_notify_pid = MyProcPid;
-  set_text(worker.bgw_name, sizeof worker.bgw_name, "audiostore worker for database " + candidate.name);
-  set_text(worker.bgw_type, sizeof worker.bgw_type, "audiostore worker");
-  set_text(worker.bgw_library_name, sizeof worker.bgw_library_name, kLibrary);
-  set_text(worker.bgw_function_name, sizeof worker.bgw_function_name, kWorkerMain);
+  monitor::set_text(worker.bgw_name, sizeof worker.bgw_name, "audiostore worker for database " + candidate.name);
+  monitor::set_text(worker.bgw_type, sizeof worker.bgw_type, "audiostore worker");
+  monitor::set_text(worker.bgw_library_name, sizeof worker.bgw_library_name, kLibrary);
+  monitor::set_text(worker.bgw_function_name, sizeof worker.bgw_function_name, kWorkerMain);
   std::memcpy(worker.bgw_extra, &order, sizeof order);
   BackgroundWorkerHandle* handle = nullptr;
   bool const registered = pg::call([&] {
@@ -334,10 +335,10 @@ void register_launcher() {
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
   worker.bgw_restart_time = 1;
-  set_text(worker.bgw_name, sizeof worker.bgw_name, "audiostore launcher");
-  set_text(worker.bgw_type, sizeof worker.bgw_type, "audiostore launcher");
-  set_text(worker.bgw_library_name, sizeof worker.bgw_library_name, kLibrary);
-  set_text(worker.bgw_function_name, sizeof worker.bgw_function_name, kLauncherMain);
+  monitor::set_text(worker.bgw_name, sizeof worker.bgw_name, "audiostore launcher");
+  monitor::set_text(worker.bgw_type, sizeof worker.bgw_type, "audiostore launcher");
+  monitor::set_text(worker.bgw_library_name, sizeof worker.bgw_library_name, kLibrary);
+  monitor::set_text(worker.bgw_function_name, sizeof worker.bgw_function_name, kLauncherMain);
   RegisterBackgroundWorker(&worker);
 }
 

@@ -2,7 +2,7 @@
 // extension has a worker. Forgetful on purpose: whatever it knows it finds again after a restart.
 #pragma once
 
-#include "worker/shared.hpp"
+#include "monitor/shared.hpp"
 
 namespace audiostore::worker {
 

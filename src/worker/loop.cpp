@@ -34,17 +34,17 @@ Loop::Loop(http::Client& client, std::vector<std::unique_ptr<RecurringTask>> tas
   for (auto& task : tasks) entries_.push_back({std::move(task)});
 }
 
-Ending Loop::run() {
+monitor::Ending Loop::run() {
   while (true) {
     try {
       heard_ = wakes();
-      if (std::optional<Ending> const ending = reason_to_end()) return *ending;
+      if (std::optional<monitor::Ending> const ending = reason_to_end()) return *ending;
       wait(step_all());
       failures_ = 0;
     } catch (...) {
       pg::Failure failure = pg::recover();
       if (pg::stop_requested()) continue;
-      note_error(failure.message);
+      monitor::note_error(failure.message);
       failure.message = "audiostore worker: " + failure.message;
       pg::log(pg::Level::warning, failure);
       pg::pause(kAfterFailure.pause(++failures_, random_));
@@ -52,17 +52,17 @@ Ending Loop::run() {
   }
 }
 
-std::optional<Ending> Loop::reason_to_end() {
+std::optional<monitor::Ending> Loop::reason_to_end() {
   if (!pg::stop_requested()) pg::reload_if_asked();
   if (pg::stop_requested() || !pg::settings::enabled()) {
     give_back();
-    return Ending::asked;
+    return monitor::Ending::asked;
   }
   if (!take_look_again() && clock_.now() < look_at_extension_) return std::nullopt;
   // There is nothing to give back: the claims went with the tables. Dropped and created again is another extension,
   // and what the tasks know of its tables is void.
   if (Oid const there = extension_here(); there != extension_) {
-    return OidIsValid(there) ? Ending::replaced : Ending::no_extension;
+    return OidIsValid(there) ? monitor::Ending::replaced : monitor::Ending::no_extension;
   }
   look_at_extension_ = clock_.now() + kLookAtExtension;
   return std::nullopt;
@@ -82,7 +82,7 @@ TimePoint Loop::step_all() {
 TimePoint Loop::step(Entry& entry, TimePoint now) {
   if (entry.not_before > now) return entry.not_before;
   try {
-    activity(entry.task->name());
+    monitor::activity(entry.task->name());
     TimePoint const next = entry.task->step(now);
     entry.failures = 0;
     return next;
@@ -101,7 +101,7 @@ void Loop::failed(Entry& entry, TimePoint now) {
     look_at_extension_ = now;
     return;
   }
-  note_error(failure.message);
+  monitor::note_error(failure.message);
   failure.message = "audiostore worker: " + std::string(entry.task->name()) + ": " + failure.message;
   pg::log(pg::Level::warning, failure);
 }
@@ -117,7 +117,7 @@ void Loop::report() const {
   if (busy.empty()) {
     report_idle();
   } else {
-    activity(busy + ": waiting for " + std::to_string(client_.in_flight()) + " replies");
+    monitor::activity(busy + ": waiting for " + std::to_string(client_.in_flight()) + " replies");
   }
 }
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "monitor/shared.hpp"
 #include "pg/guard.hpp"
-#include "worker/shared.hpp"
 #include "worker/task.hpp"
 
 namespace audiostore::worker {
@@ -18,7 +18,7 @@ class Loop {
   Loop(http::Client& client, std::vector<std::unique_ptr<RecurringTask>> tasks, Oid extension);
 
   // Until asked to end; every claim has been given back then.
-  Ending run();
+  monitor::Ending run();
 
  private:
   struct Entry {
@@ -27,7 +27,7 @@ class Loop {
     TimePoint not_before{};
   };
 
-  std::optional<Ending> reason_to_end();
+  std::optional<monitor::Ending> reason_to_end();
   TimePoint step_all();
   TimePoint step(Entry& entry, TimePoint now);
   void failed(Entry& entry, TimePoint now);

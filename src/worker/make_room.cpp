@@ -4,7 +4,7 @@
 // ends, because the end of the transaction, good or bad, is where reservations are given back.
 #include "worker/make_room.hpp"
 
-#include "worker/shared.hpp"
+#include "monitor/shared.hpp"
 
 namespace audiostore::worker {
 namespace {
@@ -18,11 +18,11 @@ bool databases_changing = false;
 
 void on_transaction_end(XactEvent event, void* /*unused*/) {
   if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE) return;
-  if (std::exchange(changing, false) && event == XACT_EVENT_COMMIT) announce(MyDatabaseId);
-  if (std::exchange(reserving, false)) release();
+  if (std::exchange(changing, false) && event == XACT_EVENT_COMMIT) monitor::announce(MyDatabaseId);
+  if (std::exchange(reserving, false)) monitor::release();
   if (std::exchange(databases_changing, false) && event == XACT_EVENT_COMMIT) {
-    Locked const locked;
-    wake_launcher(*shared());
+    monitor::Locked const locked;
+    monitor::wake_launcher(*monitor::shared());
   }
 }
 
@@ -96,7 +96,7 @@ void before(Node* statement) {
   Oid const database = database_to_free(statement);
   if (!OidIsValid(database)) return;
   reserving = true;
-  if (reserve(database)) wait_until_free(database);
+  if (monitor::reserve(database)) monitor::wait_until_free(database);
 }
 
 bool is_commit_prepared(Node* statement) {
@@ -106,7 +106,7 @@ bool is_commit_prepared(Node* statement) {
 
 // What a prepared transaction did becomes visible in another session than the one that did it: look at everything.
 void after_commit_prepared() {
-  if (pg::call([] { return OidIsValid(get_extension_oid("audiostore", true)); })) announce(MyDatabaseId);
+  if (pg::call([] { return OidIsValid(get_extension_oid("audiostore", true)); })) monitor::announce(MyDatabaseId);
 }
 
 void process_utility(PlannedStmt* planned, const char* text, bool read_only_tree, ProcessUtilityContext context,

@@ -1,20 +1,20 @@
 // What SQL sees of the workers: worker_status, worker_state(), wake().
+#include "monitor/shared.hpp"
+#include "monitor/wake.hpp"
 #include "pg/background.hpp"
 #include "pg/result_set.hpp"
 #include "pg/settings.hpp"
-#include "worker/shared.hpp"
-#include "worker/wake.hpp"
 
 namespace audiostore::worker {
 namespace {
 
-const char* name_of(State state) {
+const char* name_of(monitor::State state) {
   switch (state) {
-    case State::starting: return "starting";
-    case State::running: return "running";
-    case State::ended:
-    case State::waiting: return "waiting";
-    case State::free: break;
+    case monitor::State::starting: return "starting";
+    case monitor::State::running: return "running";
+    case monitor::State::ended:
+    case monitor::State::waiting: return "waiting";
+    case monitor::State::free: break;
   }
   return "none";
 }
@@ -22,14 +22,14 @@ const char* name_of(State state) {
 // A slot as it was under the lock.
 struct Seen {
   Oid database;
-  State state;
+  monitor::State state;
   int pid;
   TimestampTz started_at, since, last_step, last_error_at;
   std::uint64_t done, failed, bytes;
-  char last_error[sizeof(Slot::last_error)];
+  char last_error[sizeof(monitor::Slot::last_error)];
 };
 
-Seen look_at(Slot& slot) {
+Seen look_at(monitor::Slot& slot) {
   Seen seen{};
   seen.database = slot.database;
   seen.state = slot.state;
@@ -47,11 +47,11 @@ Seen look_at(Slot& slot) {
 
 std::vector<Seen> look() {
   std::vector<Seen> all;
-  if (shared() == nullptr) return all;
-  all.reserve(static_cast<std::size_t>(shared()->slot_count));
-  Locked const locked(LW_SHARED);
-  for (int i = 0; i < shared()->slot_count; i++) {
-    if (shared()->slots[i].state != State::free) all.push_back(look_at(shared()->slots[i]));
+  if (monitor::shared() == nullptr) return all;
+  all.reserve(static_cast<std::size_t>(monitor::shared()->slot_count));
+  monitor::Locked const locked(LW_SHARED);
+  for (int i = 0; i < monitor::shared()->slot_count; i++) {
+    if (monitor::shared()->slots[i].state != monitor::State::free) all.push_back(look_at(monitor::shared()->slots[i]));
   }
   return all;
 }
@@ -79,16 +79,16 @@ Datum workers(FunctionCallInfo info) {
 }
 
 std::string state_here() {
-  if (shared() == nullptr) return "not preloaded";
+  if (monitor::shared() == nullptr) return "not preloaded";
   if (!pg::settings::enabled()) return "disabled";
-  Locked const locked(LW_SHARED);
-  const Slot* slot = shared()->find(MyDatabaseId);
+  monitor::Locked const locked(LW_SHARED);
+  const monitor::Slot* slot = monitor::shared()->find(MyDatabaseId);
   return slot != nullptr ? name_of(slot->state) : "none";
 }
 
 Datum worker_state(FunctionCallInfo /*info*/) { return pg::varlena_datum(state_here()); }
 
-Datum wake_here(FunctionCallInfo /*info*/) { return BoolGetDatum(wake(MyDatabaseId)); }
+Datum wake_here(FunctionCallInfo /*info*/) { return BoolGetDatum(monitor::wake(MyDatabaseId)); }
 
 }  // namespace
 

@@ -1,4 +1,4 @@
--- Workers: what they have done, what somebody should look at, and how they are.
+-- Workers: what they have done, and how they are.
 CREATE TABLE audiostore.runs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     task text NOT NULL,
@@ -25,35 +25,8 @@ COMMENT ON COLUMN audiostore.runs.pid IS 'process that ran it';
 COMMENT ON COLUMN audiostore.runs.duration IS 'how long it took';
 COMMENT ON INDEX audiostore.runs_started_at IS 'for removing old entries';
 
-CREATE TABLE audiostore.alerts (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text COLLATE "C" NOT NULL,
-    subject text COLLATE "C" NOT NULL DEFAULT '',
-    message text NOT NULL,
-    times bigint NOT NULL DEFAULT 1 CHECK (times > 0),
-    raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    last_raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    cleared_at timestamptz
-);
-CREATE UNIQUE INDEX alerts_open ON audiostore.alerts (name, subject) WHERE cleared_at IS NULL;
-
-COMMENT ON TABLE audiostore.alerts IS
-    'Conditions that somebody should look at. Raising and clearing one notifies the channel audiostore_alerts with a JSON object: event (raised, cleared), name, subject, message';
-COMMENT ON COLUMN audiostore.alerts.id IS 'number of the alert';
-COMMENT ON COLUMN audiostore.alerts.name IS 'kind of the condition, e.g. store_paused';
-COMMENT ON COLUMN audiostore.alerts.subject IS 'what it is about, e.g. the name of a store';
-COMMENT ON COLUMN audiostore.alerts.message IS 'what was seen, as of last_raised_at';
-COMMENT ON COLUMN audiostore.alerts.times IS 'how often it was raised while it was open';
-COMMENT ON COLUMN audiostore.alerts.raised_at IS 'when it was raised first';
-COMMENT ON COLUMN audiostore.alerts.last_raised_at IS 'when it was raised last';
-COMMENT ON COLUMN audiostore.alerts.cleared_at IS
-    'when the condition ended; NULL while it is open. Goes audiostore.run_history after that';
-COMMENT ON INDEX audiostore.alerts_open IS 'at most one open alert for each name and subject';
-
 SELECT pg_catalog.pg_extension_config_dump('audiostore.runs', '');
 SELECT pg_catalog.pg_extension_config_dump('audiostore.runs_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('audiostore.alerts', '');
-SELECT pg_catalog.pg_extension_config_dump('audiostore.alerts_id_seq', '');
 
 CREATE FUNCTION audiostore.workers(
     OUT database_oid oid, OUT pid integer, OUT state text, OUT started_at timestamptz, OUT since timestamptz,
@@ -120,8 +93,8 @@ CREATE PROCEDURE audiostore.run(what text DEFAULT NULL)
 COMMENT ON PROCEDURE audiostore.run(text) IS
     'Does now, in this session, what the worker would do: all that is due, or one of outbox, expiry, policies, audits, accounting, mastering. Commits as it goes, so it cannot run inside a transaction block or a function';
 
-REVOKE ALL ON audiostore.runs, audiostore.alerts, audiostore.worker_status, audiostore.status FROM PUBLIC;
+REVOKE ALL ON audiostore.runs, audiostore.worker_status, audiostore.status FROM PUBLIC;
 REVOKE ALL ON FUNCTION audiostore.workers(), audiostore.worker_state(), audiostore.tracked_totals() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE audiostore.run(text) FROM PUBLIC;
-GRANT SELECT ON audiostore.runs, audiostore.alerts, audiostore.worker_status, audiostore.status TO pg_monitor;
+GRANT SELECT ON audiostore.runs, audiostore.worker_status, audiostore.status TO pg_monitor;
 GRANT EXECUTE ON FUNCTION audiostore.workers(), audiostore.worker_state(), audiostore.tracked_totals() TO pg_monitor;

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-namespace audiostore::worker {
+namespace audiostore::monitor {
 
 struct Alert {
   std::string_view name;     // what kind: 'store_paused', 'dead_operation'
@@ -19,4 +19,4 @@ bool raise_alert(const Alert& alert);
 // True when there was an open one.
 bool clear_alert(std::string_view name, std::string_view subject);
 
-}  // namespace audiostore::worker
+}  // namespace audiostore::monitor

@@ -3,9 +3,9 @@
 
 #include "pg/pg.hpp"
 
-namespace audiostore::worker {
+namespace audiostore::monitor {
 
 // Sets the latch of this database's worker. False when there is none (or the library is not preloaded).
 bool wake(Oid database) noexcept;
 
-}  // namespace audiostore::worker
+}  // namespace audiostore::monitor

@@ -5,10 +5,10 @@
 
 #include <string_view>
 
+#include "monitor/progress.hpp"
 #include "pg/guard.hpp"
-#include "worker/progress.hpp"
 
-namespace audiostore::worker {
+namespace audiostore::monitor {
 
 enum class State {
   free,
@@ -93,6 +93,9 @@ void wait_until_free(Oid database);
 // Gives back every reservation of this process.
 void release() noexcept;
 
+// The slot of this process, if it is a database worker's: what progress.hpp counts goes there.
+void set_own_slot(Slot* own) noexcept;
+
 void set_text(char* target, std::size_t size, std::string_view text) noexcept;
 
-}  // namespace audiostore::worker
+}  // namespace audiostore::monitor

@@ -1,11 +1,11 @@
 // See the header. Shared memory is plain C data: it has neither constructors nor destructors.
-#include "worker/shared.hpp"
+#include "monitor/shared.hpp"
 
 #include <csignal>
 
-#include "worker/wake.hpp"
+#include "monitor/wake.hpp"
 
-namespace audiostore::worker {
+namespace audiostore::monitor {
 namespace {
 
 constexpr const char* kName = "audiostore";
@@ -149,4 +149,4 @@ void set_text(char* target, std::size_t size, std::string_view text) noexcept {
   target[cut] = '\0';
 }
 
-}  // namespace audiostore::worker
+}  // namespace audiostore::monitor

@@ -1,9 +1,9 @@
-#include "worker/alerts.hpp"
+#include "monitor/alerts.hpp"
 
 #include "pg/identity.hpp"
 #include "pg/statement.hpp"
 
-namespace audiostore::worker {
+namespace audiostore::monitor {
 namespace {
 
 // A notification takes less than 8000 bytes; the table has the whole text.
@@ -49,4 +49,4 @@ bool clear_alert(std::string_view name, std::string_view subject) {
   return true;
 }
 
-}  // namespace audiostore::worker
+}  // namespace audiostore::monitor

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace audiostore::worker {
+namespace audiostore::monitor {
 
 struct Progress {
   std::uint64_t done = 0;
@@ -22,4 +22,4 @@ void note_error(std::string_view message) noexcept;
 // What pg_stat_activity shows as the worker's query; the state is active until the loop waits with nothing in flight.
 void activity(std::string_view what) noexcept;
 
-}  // namespace audiostore::worker
+}  // namespace audiostore::monitor
