@@ -46,6 +46,7 @@ void QueueRelations::open_for_lookup(Oid relation, Oid delete_index) {
 }
 
 bool QueueRelations::open(Oid relation) {
+  memory_ = CurrentMemoryContext;
   heap = table_open(relation, RowExclusiveLock);
   List* const oids = RelationGetIndexList(heap);
   indexes_ = static_cast<Index*>(palloc(sizeof(Index) * static_cast<std::size_t>(list_length(oids) + 1)));
@@ -116,7 +117,12 @@ std::size_t QueueRelations::insert_entries(TupleTableSlot** tuples, const QueueR
 }
 
 void QueueRelations::insert_foreign_entry(const Index& index, TupleTableSlot* tuple) {
-  if (executor_ == nullptr) executor_ = CreateExecutorState();
+  if (executor_ == nullptr) {
+    // Callers clear the current context row by row.
+    MemoryContext const outer = MemoryContextSwitchTo(memory_);
+    executor_ = CreateExecutorState();
+    MemoryContextSwitchTo(outer);
+  }
   ExprContext* const context = GetPerTupleExprContext(executor_);
   context->ecxt_scantuple = tuple;
   IndexInfo* const info = index.info;

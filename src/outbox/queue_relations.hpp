@@ -37,6 +37,7 @@ class QueueRelations {
   static bool has_entry(Role role, const QueueRow& row);
   void insert_foreign_entry(const Index& index, TupleTableSlot* tuple);
 
+  MemoryContext memory_ = nullptr;
   Index* indexes_ = nullptr;
   int count_ = 0;
   EState* executor_ = nullptr;  // for foreign ones
