@@ -19,8 +19,8 @@ bool refused(BytesView text) {
 }
 
 TEST(Xml, ReadsElementsWhateverTheirNamespace) {
-  for (const char* text : {"<Error><Code>X</Code></Error>", "<Error xmlns=\"urn:a\"><Code>X</Code></Error>",
-                           "<?xml version=\"1.0\"?><s3:Error xmlns:s3=\"urn:a\"><s3:Code>X</s3:Code></s3:Error>"}) {
+  for (const char* text : {"<Error><Code>X</Code></Error>", R"(<Error xmlns="urn:a"><Code>X</Code></Error>)",
+                           R"(<?xml version="1.0"?><s3:Error xmlns:s3="urn:a"><s3:Code>X</s3:Code></s3:Error>)"}) {
     const Document document = Document::parse(text);
     EXPECT_EQ(name(document.root()), "Error");
     EXPECT_EQ(child_text(document.root(), "Code"), "X");

@@ -362,6 +362,7 @@ TEST_F(CurlClientTest, DestroyedTasksAbortTheirExchange) {
 TEST_F(CurlClientTest, ATaskThatEndsMayDestroyOthers) {
   server_.otherwise([](const SeenRequest&) { return Reply{.body = "ok"}; });
   std::vector<Task<Response>> others;
+  others.reserve(6);
   for (int i = 0; i < 6; ++i) others.push_back(client_->send(get()));
   const auto destroyer = [](Client* client, Request request, std::vector<Task<Response>>* victims) -> Task<void> {
     Task<Response> sending = client->send(std::move(request));

@@ -130,6 +130,7 @@ TEST_F(LiveS3Test, StrangeKeysLiveTheWholeLife) {
 
 TEST_F(LiveS3Test, AThousandKeysGoAtOnce) {
   std::vector<std::string> all;
+  all.reserve(1000);
   for (int i = 0; i < 1000; ++i) all.push_back("many/" + std::to_string(10000 + i) + " & <co>");
   std::size_t next = 0;
   const auto lane = [](S3Store* store, std::vector<std::string>* list, std::size_t* at) -> Task<void> {

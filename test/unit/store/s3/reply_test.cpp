@@ -25,7 +25,7 @@ std::string item(const std::string& key, const std::string& rest = {}) {
          rest + "</Contents>";
 }
 std::string listing(const std::string& items, bool truncated = false, const std::string& rest = {}) {
-  return "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>" +
+  return R"(<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>)" +
          std::string(truncated ? "true" : "false") + "</IsTruncated>" + rest + items + "</ListBucketResult>";
 }
 

@@ -117,7 +117,7 @@ TEST_F(S3StoreTest, WhatWasDeliveredIsNotDeliveredTwice) {
 
 TEST_F(S3StoreTest, ARangeMustBeTheOneAskedFor) {
   auto store = open();
-  const auto get = [&](Range range, Reply reply) {
+  const auto get = [&](Range range, const Reply& reply) {
     server_.otherwise([reply](const SeenRequest&) { return reply; });
     std::string body;
     const Error error = harness_.failure(store->get("k", range, [&](BytesView piece) { body += piece; }));
@@ -156,7 +156,7 @@ TEST_F(S3StoreTest, AnAbsentObjectIsToldFromAnAbsentBucket) {
 
 TEST_F(S3StoreTest, A404ThatIsNotS3IsNoAbsence) {
   auto store = open();
-  const Reply page{.status = 404, .body = "<html><body>nginx</body></html>"};
+  Reply page{.status = 404, .body = "<html><body>nginx</body></html>"};
   server_.otherwise([page](const SeenRequest&) { return page; });
   EXPECT_EQ(harness_.failure(store->get("k", {}, [](BytesView) {})).kind(), ErrorKind::bad_reply);
   EXPECT_EQ(harness_.failure(store->remove({"k"})).kind(), ErrorKind::bad_reply);
@@ -275,7 +275,8 @@ class Multipart {
     }
     if (query == "uploads=") {
       ++created;
-      for (const auto& [name, value] : request.headers) create_headers += name + "=" + value + "\n";
+      for (const auto& [name, value] : request.headers)
+        create_headers.append(name).append("=").append(value).append("\n");
       return {.body = "<InitiateMultipartUploadResult><UploadId>u/1</UploadId></InitiateMultipartUploadResult>"};
     }
     if (query.starts_with("partNumber=")) {
@@ -439,7 +440,7 @@ TEST_F(S3MultipartTest, AnErrorInsideThe200OfACopiedPartIsAnError) {
 class S3CopyTest : public S3StoreTest {
  protected:
   // HEAD tells the source; the PUT is answered with this.
-  void answer_copies(Reply reply) {
+  void answer_copies(const Reply& reply) {
     server_.otherwise([reply](const SeenRequest& request) {
       if (request.method != "HEAD") return reply;
       return Reply{.headers = {{"ETag", "\"src\""}, {"x-amz-storage-class", "COLD"}}, .body = "12345"};
@@ -537,7 +538,7 @@ TEST_F(S3StoreTest, TasksMayBeDestroyedAnywhere) {
 TEST_F(S3StoreTest, SecretsStayOutOfErrors) {
   harness_.config_.credentials["secret_access_key"] = Secret("open sesame");
   auto store = open();
-  for (Reply reply :
+  for (const Reply& reply :
        {Reply{.status = 403, .body = error_xml("SignatureDoesNotMatch")}, Reply{.reset = true}, Reply{.body = "x"}}) {
     server_.otherwise([reply](const SeenRequest&) { return reply; });
     const Error error = harness_.failure(store->list({}));
