@@ -165,7 +165,39 @@ SELECT count(*), count(DISTINCT key) FROM ox_queue WHERE store = 'ox_held';
 INSERT INTO ox_rows SELECT n, 'bulk/' || n FROM generate_series(1000, 6999) n;
 SELECT count(*) FROM ox_queue WHERE store = 'ox_held';
 
+-- A live_when that raises when a delete is claimed pauses its store, and no other; when it is mended, all goes on.
+CREATE TABLE ox_trap (armed boolean NOT NULL);
+INSERT INTO ox_trap VALUES (false);
+CREATE FUNCTION ox_is_live(id integer) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF (SELECT armed FROM public.ox_trap) THEN RAISE EXCEPTION 'row % cannot be judged', id; END IF;
+    RETURN true;
+END
+$$;
+CREATE TABLE ox_trapped (id integer PRIMARY KEY, key text);
+CREATE TABLE ox_free (id integer PRIMARY KEY, key text);
+SELECT audiostore.track('ox_trapped', 'key', store => 'ox_a', live_when => 'public.ox_is_live(id)');
+SELECT audiostore.track('ox_free', 'key', store => 'ox_b');
+INSERT INTO ox_trapped VALUES (1, 'trapped'), (2, 'other');
+INSERT INTO ox_free VALUES (1, 'free');
+DELETE FROM ox_trapped WHERE id = 1;
+DELETE FROM ox_free;
+SET session_replication_role = replica;
+INSERT INTO ox_trapped VALUES (3, 'trapped');
+RESET session_replication_role;
+UPDATE ox_trap SET armed = true;
+CALL audiostore.run('outbox');
+SELECT kind, state, store, key, attempts FROM ox_queue WHERE store IN ('ox_a', 'ox_b');
+SELECT name, subject, message FROM audiostore.alerts WHERE cleared_at IS NULL AND subject IN ('ox_a', 'ox_b');
+UPDATE ox_trap SET armed = false;
+CALL ox_drain();
+SELECT count(*) FROM ox_queue WHERE store IN ('ox_a', 'ox_b');
+DROP TABLE ox_trapped, ox_free;
+CALL ox_drain();
+
 SET client_min_messages = warning;
+DROP FUNCTION ox_is_live(integer);
+DROP TABLE ox_trap;
 DROP TABLE ox_rows;
 DELETE FROM audiostore.operations WHERE store LIKE 'ox\_%';
 DROP VIEW ox_queue;

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pg/subtransaction.hpp"
 #include "tracking/holders.hpp"
 
 namespace audiostore::outbox {
@@ -79,25 +80,27 @@ std::string jsonb_text(const pg::Rows& rows, std::size_t row) {
 void check_deletes(const ClaimRequest& request, Claim& claim) {
   std::vector<std::int64_t> held;
   std::vector<std::int64_t> undecided;
-  {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < claim.operations.size(); i++) {
+    if (claim.operations[i].kind == Kind::del) order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return claim.operations[a].key < claim.operations[b].key; });
+  std::vector<std::string_view> keys;
+  keys.reserve(order.size());
+  for (std::size_t const i : order) keys.emplace_back(claim.operations[i].key);
+  std::vector<tracking::Holding> found;
+  // Tables and expressions of users are read here: an error of theirs must not take this transaction with it.
+  auto const failure = pg::attempt([&] {
     tracking::Holders holders({.store = request.store, .purpose = tracking::Purpose::claiming});
-    if (holders.empty()) return;
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < claim.operations.size(); i++) {
-      if (claim.operations[i].kind == Kind::del) order.push_back(i);
-    }
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return claim.operations[a].key < claim.operations[b].key; });
-    std::vector<std::string_view> keys;
-    keys.reserve(order.size());
-    for (std::size_t const i : order) keys.emplace_back(claim.operations[i].key);
-    std::vector<tracking::Holding> const found = holders.probe(keys);
-    for (std::size_t i = 0; i < order.size(); i++) {
-      Operation& operation = claim.operations[order[i]];
-      if (found[i] == tracking::Holding::none) continue;
-      (found[i] == tracking::Holding::live ? held : undecided).push_back(operation.id);
-      operation.id = 0;
-    }
+    if (!holders.empty()) found = holders.probe(keys);
+  });
+  if (failure) throw CannotJudge("whether live rows hold its objects could not be found out: " + failure->message);
+  for (std::size_t i = 0; i < found.size(); i++) {
+    Operation& operation = claim.operations[order[i]];
+    if (found[i] == tracking::Holding::none) continue;
+    (found[i] == tracking::Holding::live ? held : undecided).push_back(operation.id);
+    operation.id = 0;
   }
   claim.cancelled = held.size();
   claim.put_back = undecided.size();

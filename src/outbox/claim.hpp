@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,12 @@ struct Claim {
   bool full = false;          // there may be more that is due
   std::size_t cancelled = 0;  // deletes whose object a live row holds
   std::size_t put_back = 0;   // deletes whose key a transaction in progress holds
+};
+
+// Whether live rows hold a key could not be found out: a live_when raised an error, say. The transaction is still good.
+class CannotJudge : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 Claim claim(const ClaimRequest& request);

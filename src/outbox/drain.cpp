@@ -23,6 +23,7 @@ constexpr std::size_t kMostReady = 4000;
 constexpr std::size_t kPayloadLimit = std::size_t{16} << 20;
 // What is due cannot be claimed now (its order, or a row in progress): how long until the next look.
 constexpr Milliseconds kBlockedPause{50};
+constexpr Milliseconds kLongestClaimPause{60000};
 // Looking for due work takes at most this part of the time: 1 in 10.
 constexpr int kLookShare = 10;
 constexpr Milliseconds kBusyLookPause{50};
@@ -181,6 +182,14 @@ void Drain::claim_for(Slot& slot, TimePoint now) {
   } catch (const pg::SqlError& error) {
     pause(slot, Error(ErrorKind::unavailable, error.message(), error.detail(), error.hint()), now);
     return;
+  } catch (const CannotJudge& error) {
+    claims_failed(slot, error.what(), now);
+    return;
+  }
+  if (slot.claims.tripped()) {
+    slot.claims.close();
+    slot.alerted = false;
+    unsettled_.recovered.push_back(slot.name);
   }
   // Rows that others have locked are no change: a drain that met nothing else is done.
   if (!claimed.operations.empty() || claimed.cancelled + claimed.put_back > 0) looked_since_change_ = false;
@@ -272,6 +281,16 @@ void Drain::pause(Slot& slot, const Error& error, TimePoint now) {
   monitor::note_error(describe(error));
   if (std::exchange(slot.alerted, true)) return;
   std::string const message = "store \"" + slot.name + "\" is paused: " + describe(error);
+  in_transaction(transactions_,
+                 [&] { monitor::raise_alert({.name = "store_paused", .subject = slot.name, .message = message}); });
+}
+
+void Drain::claims_failed(Slot& slot, const std::string& why, TimePoint now) {
+  slot.claims.trip(now, kLongestClaimPause, random_);
+  slot.not_again_before = slot.claims.retry_at();
+  std::string const message = "store \"" + slot.name + "\" is paused: " + why;
+  monitor::note_error(message);
+  if (std::exchange(slot.alerted, true)) return;
   in_transaction(transactions_,
                  [&] { monitor::raise_alert({.name = "store_paused", .subject = slot.name, .message = message}); });
 }

@@ -65,6 +65,7 @@ class Drain {
     Position position;
     TimePoint not_again_before{};  // nothing claimable was found although something is due
     Breaker breaker;
+    Breaker claims;  // trips when claiming itself fails, which a probe of the store says nothing about
     std::shared_ptr<foreign::OpenStore> open;
     std::deque<Operation> ready;  // claimed, not started
     std::vector<Suspect> suspects;
@@ -96,6 +97,7 @@ class Drain {
   Outcome failure(const store::Common& common, const Operation& operation, const Error& error, TimePoint now);
   void suspects_settled(Slot& slot, bool store_is_broken, TimePoint now, std::vector<Outcome>& outcomes);
   void pause(Slot& slot, const Error& error, TimePoint now);
+  void claims_failed(Slot& slot, const std::string& why, TimePoint now);
   void look(TimePoint now);
   void claim_for(Slot& slot, TimePoint now);
   void open(Slot& slot);

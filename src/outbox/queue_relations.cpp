@@ -64,10 +64,13 @@ bool QueueRelations::open(Oid relation) {
 }
 
 void QueueRelations::close() {
-  if (indexes_ == nullptr && deletes != nullptr) index_close(deletes, NoLock);
-  for (int i = 0; i < count_; i++) {
-    if (indexes_[i].info != nullptr) pg::finish_index_inserts(indexes_[i].relation, indexes_[i].info);
-    index_close(indexes_[i].relation, NoLock);
+  if (indexes_ == nullptr) {
+    if (deletes != nullptr) index_close(deletes, NoLock);
+  } else {
+    for (Index const* index = indexes_; index != indexes_ + count_; index++) {
+      if (index->info != nullptr) pg::finish_index_inserts(index->relation, index->info);
+      index_close(index->relation, NoLock);
+    }
   }
   if (executor_ != nullptr) FreeExecutorState(executor_);
   if (heap != nullptr) table_close(heap, NoLock);

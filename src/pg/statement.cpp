@@ -17,19 +17,19 @@ Spi::Spi() {
     set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                       false);
     PushActiveSnapshot(GetTransactionSnapshot());
+    snapshot_ = GetActiveSnapshot();
   });
 }
 
 Spi::~Spi() {
-  // While an error unwinds, the abort that follows restores snapshot and settings; the connection must go now,
-  // or a procedure could not roll back.
   bool const failing = std::uncaught_exceptions() > exceptions_;
   try {
     call([this, failing] {
-      if (!failing) {
-        PopActiveSnapshot();
-        AtEOXact_GUC(true, guc_level_);
-      }
+      // A procedure can only roll back with the snapshots and connections that it began with. What an error jumped
+      // out of may have left its own snapshots on top of ours.
+      while (failing && ActiveSnapshotSet() && GetActiveSnapshot() != snapshot_) PopActiveSnapshot();
+      if (ActiveSnapshotSet()) PopActiveSnapshot();
+      AtEOXact_GUC(!failing, guc_level_);
       SPI_finish();
     });
   } catch (const PgError&) {

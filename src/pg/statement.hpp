@@ -24,6 +24,7 @@ class Spi {
 
  private:
   int guc_level_ = 0;
+  Snapshot snapshot_ = nullptr;
   int exceptions_ = std::uncaught_exceptions();
 };
 
