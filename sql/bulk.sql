@@ -69,6 +69,16 @@ SELECT count(*) FROM bulk_queue;
 CALL bulk_drain();
 SELECT lost, left_behind FROM bulk_objects();
 
+-- Keys so long that the index has them compressed.
+CREATE TEMP VIEW long_keys AS SELECT n, repeat(repeat('a', 200) || '/', 4) || n AS key FROM generate_series(100, 199) n;
+INSERT INTO bulk_rows SELECT 20000 + n, key FROM long_keys;
+INSERT INTO bulk_rows SELECT 30000 + n, key FROM long_keys WHERE n % 2 = 0;
+DELETE FROM bulk_rows WHERE id BETWEEN 20000 AND 29999;
+SELECT count(*), count(*) FILTER (WHERE substr(key, 805)::integer % 2 = 0) AS of_held_keys FROM bulk_queue;
+CALL bulk_drain();
+DELETE FROM bulk_rows WHERE id > 29999;
+CALL bulk_drain();
+
 -- An index of somebody's own on the queue is kept up to date by everything that writes it.
 CREATE INDEX bulk_own ON audiostore.operations (reason, id) WHERE kind = 'delete';
 CREATE UNIQUE INDEX bulk_own_unique ON audiostore.operations (id, attempts);

@@ -122,11 +122,12 @@ class Probe {
       more = index_getnext_tid(scan, ForwardScanDirection) != nullptr;
       if (!more) return;
       bool null = false;
-      auto* stored =
-          reinterpret_cast<struct varlena*>(DatumGetPointer(index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &null)));
-      struct varlena* const plain = pg_detoast_datum_packed(stored);
-      if (plain != stored) copy = plain;
-      entry = {VARDATA_ANY(plain), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(plain))};
+      Datum const value = index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &null);
+      more = !null;  // they come last
+      if (null) return;
+      auto* text = reinterpret_cast<struct varlena*>(DatumGetPointer(value));
+      if (VARATT_IS_COMPRESSED(text)) copy = text = pg_detoast_datum_packed(text);
+      entry = {VARDATA_ANY(text), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(text))};
     }
     // Whether an entry of this key is next.
     bool reach(std::string_view key) {
