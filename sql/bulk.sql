@@ -19,7 +19,7 @@ END
 $$;
 
 -- One index in byte order, one that is not, and varchar.
-CREATE TABLE bulk_rows (id integer PRIMARY KEY, key varchar(100) COLLATE "C", note text);
+CREATE TABLE bulk_rows (id integer PRIMARY KEY, key varchar(1000) COLLATE "C", note text);
 CREATE TABLE bulk_others (id integer PRIMARY KEY, key text);
 CREATE INDEX bulk_others_backwards ON bulk_others (key DESC);
 CREATE FUNCTION bulk_objects(OUT objects bigint, OUT lost bigint, OUT left_behind bigint) LANGUAGE sql AS $$
