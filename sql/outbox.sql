@@ -190,10 +190,10 @@ CALL audiostore.run('outbox');
 SELECT kind, state, store, key, attempts FROM ox_queue WHERE store IN ('ox_a', 'ox_b');
 SELECT name, subject, message FROM audiostore.alerts WHERE cleared_at IS NULL AND subject IN ('ox_a', 'ox_b');
 UPDATE ox_trap SET armed = false;
-CALL ox_drain();
+CALL audiostore.run('outbox');
 SELECT count(*) FROM ox_queue WHERE store IN ('ox_a', 'ox_b');
+SELECT count(*) FROM audiostore.alerts WHERE cleared_at IS NULL AND subject IN ('ox_a', 'ox_b');
 DROP TABLE ox_trapped, ox_free;
-CALL ox_drain();
 
 SET client_min_messages = warning;
 DROP FUNCTION ox_is_live(integer);

@@ -14,6 +14,7 @@ class Breaker {
   bool open(TimePoint now) const { return failures_ > 0 && now < retry_at_; }
   bool tripped() const { return failures_ > 0; }
   TimePoint retry_at() const { return retry_at_; }
+  int failures() const { return failures_; }  // in a row
 
   // The store as a whole failed: pause for up to twice as long as before, at most longest.
   void trip(TimePoint now, Milliseconds longest, Random& random) {

@@ -186,11 +186,9 @@ void Drain::claim_for(Slot& slot, TimePoint now) {
     claims_failed(slot, error.what(), now);
     return;
   }
-  if (slot.claims.tripped()) {
-    slot.claims.close();
-    slot.alerted = false;
-    unsettled_.recovered.push_back(slot.name);
-  }
+  slot.claims.close();
+  // An alert may be left from a process before us.
+  if (!std::exchange(slot.judged, true)) unsettled_.judged.push_back(slot.name);
   // Rows that others have locked are no change: a drain that met nothing else is done.
   if (!claimed.operations.empty() || claimed.cancelled + claimed.put_back > 0) looked_since_change_ = false;
   slot.position = claimed.reached;
@@ -290,9 +288,10 @@ void Drain::claims_failed(Slot& slot, const std::string& why, TimePoint now) {
   slot.not_again_before = slot.claims.retry_at();
   std::string const message = "store \"" + slot.name + "\" is paused: " + why;
   monitor::note_error(message);
-  if (std::exchange(slot.alerted, true)) return;
+  slot.judged = false;
+  if (slot.claims.failures() > 1) return;
   in_transaction(transactions_,
-                 [&] { monitor::raise_alert({.name = "store_paused", .subject = slot.name, .message = message}); });
+                 [&] { monitor::raise_alert({.name = "rows_unreadable", .subject = slot.name, .message = message}); });
 }
 
 Outcome Drain::failure(const store::Common& common, const Operation& operation, const Error& error, TimePoint now) {
@@ -409,6 +408,7 @@ void Drain::settle_noted() {
   in_transaction(transactions_, [&] {
     settle(unsettled_.outcomes);
     for (std::string const& store : unsettled_.recovered) monitor::clear_alert("store_paused", store);
+    for (std::string const& store : unsettled_.judged) monitor::clear_alert("rows_unreadable", store);
     for (auto const& [store, error] : unsettled_.died) {
       std::string message = "an operation of store \"";
       message.append(store).append("\" was given up: ").append(error);

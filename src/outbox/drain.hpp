@@ -74,6 +74,7 @@ class Drain {
     bool probing = false;
     bool alerted = false;  // of its pause
     bool proven = false;   // something has succeeded
+    bool judged = false;   // rows could be asked when it claimed last
   };
   struct Running {
     Batch batch;
@@ -87,8 +88,9 @@ class Drain {
   struct Unsettled {
     std::vector<Outcome> outcomes;
     std::vector<std::string> recovered;                     // stores
+    std::vector<std::string> judged;                        // stores whose rows can be asked
     std::vector<std::pair<std::string, std::string>> died;  // store and error
-    bool empty() const { return outcomes.empty() && recovered.empty() && died.empty(); }
+    bool empty() const { return outcomes.empty() && recovered.empty() && judged.empty() && died.empty(); }
   };
 
   void settle_finished(TimePoint now);
