@@ -308,6 +308,14 @@ inline TM_Result update_unlocked(Relation table, ItemPointer tid, TupleTableSlot
   return result;
 }
 
+inline Oid primary_key_index(Relation table) {
+#if PG_VERSION_NUM >= 180000
+  return RelationGetPrimaryKeyIndex(table, false);
+#else
+  return RelationGetPrimaryKeyIndex(table);
+#endif
+}
+
 // Ends the inserts into an index that were made with this IndexInfo.
 inline void finish_index_inserts(Relation index, IndexInfo* info) {
 #if PG_VERSION_NUM >= 170000

@@ -73,7 +73,7 @@ void find_table() {
     found.columns[i] = number;
     found.last_column = std::max(found.last_column, number);
   }
-  found.index = RelationGetPrimaryKeyIndex(heap);
+  found.index = pg::primary_key_index(heap);
   if (!OidIsValid(found.index)) report_damage("the primary key");
   auto* const index = index_open(found.index, AccessShareLock);
   if (index->rd_index->indnkeyatts != 1 || index->rd_index->indkey.values[0] != found.columns[workspace_id]) {
