@@ -90,10 +90,9 @@ bool QueueRelations::has_entry(Role role, const QueueRow& row) {
   return true;
 }
 
-std::size_t QueueRelations::insert_entries(TupleTableSlot** tuples, const QueueRow* rows, std::size_t count,
-                                           IndexUniqueCheck check, std::size_t* clashes) {
+void QueueRelations::insert_entries(TupleTableSlot** tuples, const QueueRow* rows, std::size_t count,
+                                    const OnClash* on_clash) {
   static IndexInfo unread{};  // a btree does not look at it
-  std::size_t clash_count = 0;
   for (int i = 0; i < count_; i++) {
     Index const& index = indexes_[i];
     if (!index.relation->rd_index->indisready) continue;
@@ -103,7 +102,8 @@ std::size_t QueueRelations::insert_entries(TupleTableSlot** tuples, const QueueR
     }
     OwnIndex const& own = kOwnIndexes[static_cast<std::size_t>(index.role)];
     // Ids come from the sequence, so they are unique.
-    IndexUniqueCheck const how = index.role == Role::deletes ? check : UNIQUE_CHECK_NO;
+    bool const ask = index.role == Role::deletes && on_clash != nullptr;
+    IndexUniqueCheck const how = ask ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO;
     for (std::size_t r = 0; r < count; r++) {
       if (!has_entry(index.role, rows[r])) continue;
       Datum keys[3];
@@ -113,10 +113,9 @@ std::size_t QueueRelations::insert_entries(TupleTableSlot** tuples, const QueueR
         nulls[k] = rows[r].nulls[own.column[k] - 1];
       }
       bool const unique = index_insert(index.relation, keys, nulls, &tuples[r]->tts_tid, heap, how, false, &unread);
-      if (how != UNIQUE_CHECK_NO && !unique) clashes[clash_count++] = r;
+      if (ask && !unique) on_clash->call(on_clash->context, r);
     }
   }
-  return clash_count;
 }
 
 void QueueRelations::insert_foreign_entry(const Index& index, TupleTableSlot* tuple) {

@@ -20,11 +20,15 @@ class QueueRelations {
   void open_for_lookup(Oid relation, Oid delete_index);
   void close();
 
+  // Called with the position of a delete that may not be the only one of its key, right after its entry went in.
+  struct OnClash {
+    void (*call)(void* context, std::size_t row);
+    void* context;
+  };
+
   // Index entries of rows that were just written: `rows` are their columns, `tuples` say where they are. One index
-  // after the other, as each stays in the processor's cache meanwhile. With UNIQUE_CHECK_PARTIAL, `clashes` (room for
-  // `count`) gets the positions of deletes that may not be the only one of their key; returns how many.
-  std::size_t insert_entries(TupleTableSlot** tuples, const QueueRow* rows, std::size_t count, IndexUniqueCheck check,
-                             std::size_t* clashes);
+  // after the other, as each stays in the processor's cache meanwhile. Without on_clash, nobody asks for other deletes.
+  void insert_entries(TupleTableSlot** tuples, const QueueRow* rows, std::size_t count, const OnClash* on_clash);
 
  private:
   enum class Role { id, due, deletes, other, target, foreign };

@@ -1,6 +1,6 @@
 // Inserting: rows go in with table_multi_insert, then their index entries in key order. The unique index on
-// pending deletes is asked with UNIQUE_CHECK_PARTIAL, which never waits and never fails; the few rows that met
-// another delete of the same key are settled afterwards, one by one.
+// pending deletes is asked with UNIQUE_CHECK_PARTIAL, which never waits and never fails; the few rows that meet
+// another delete of the same key are settled at once, one by one.
 #include "outbox/queue_table.hpp"
 
 #include "outbox/queue_relations.hpp"
@@ -23,7 +23,7 @@ Datum make_text(std::string_view value) {
 }  // namespace
 
 struct QueueTable::Impl {
-  QueueRelations table;
+  mutable QueueRelations table;
   TupleTableSlot* slot = nullptr;
   TupleTableSlot** slots = nullptr;  // in `memory`, as is:
   TupleDesc slot_descriptor = nullptr;
@@ -98,19 +98,38 @@ struct QueueTable::Impl {
       ExecStoreHeapTuple(heap_form_tuple(slot_descriptor, rows[i].values, rows[i].nulls), tuples[i], false);
     }
     table_multi_insert(table.heap, tuples, static_cast<int>(rows.size()), GetCurrentCommandId(true), 0, nullptr);
-    auto* clashes = static_cast<std::size_t*>(palloc(sizeof(std::size_t) * rows.size()));
-    std::size_t const clash_count =
-        table.insert_entries(tuples, rows.data(), rows.size(), UNIQUE_CHECK_PARTIAL, clashes);
-    auto kept = static_cast<std::int64_t>(rows.size());
-    for (std::size_t i = 0; deletes && i < clash_count; i++) {
-      QueueRow const& row = rows[clashes[i]];
-      ItemPointerData const mine = tuples[clashes[i]]->tts_tid;
-      if (!settle_conflict(row.values[column::store - 1], row.values[column::key - 1], mine)) kept--;
-    }
+    // Keys come in order, and a statement that has to wait for another one at a key has not entered the keys behind
+    // it: so two statements that let go of the same keys do not wait for each other.
+    Clashes clashes{.table = this, .rows = rows, .tuples = tuples, .kept = static_cast<std::int64_t>(rows.size())};
+    QueueRelations::OnClash const settle{.call = &Clashes::settle, .context = &clashes};
+    table.insert_entries(tuples, rows.data(), rows.size(), deletes ? &settle : nullptr);
     for (std::size_t i = 0; i < rows.size(); i++) ExecClearTuple(tuples[i]);
     MemoryContextSwitchTo(outer);
     MemoryContextDelete(batch);
-    return kept;
+    return clashes.kept;
+  }
+
+  struct Clashes {
+    const Impl* table;
+    std::span<QueueRow> rows;
+    TupleTableSlot** tuples;
+    std::int64_t kept;
+
+    static void settle(void* context, std::size_t i) {
+      auto& self = *static_cast<Clashes*>(context);
+      if (!self.table->settle_conflict(self.rows[i], self.tuples[i]->tts_tid)) self.kept--;
+    }
+  };
+
+  // SnapshotDirty shows a row that somebody is inserting even if he has removed it again. `slot` has it.
+  bool removed_by_inserter(TransactionId inserter) const {
+    const auto* const buffered = reinterpret_cast<const BufferHeapTupleTableSlot*>(slot);
+    HeapTupleHeader const header = buffered->base.tuple->t_data;
+    LockBuffer(buffered->buffer, BUFFER_LOCK_SHARE);
+    bool const removed = (header->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI)) == 0 &&
+                         !HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) && HeapTupleHeaderGetRawXmax(header) == inserter;
+    LockBuffer(buffered->buffer, BUFFER_LOCK_UNLOCK);
+    return removed;
   }
 
   // The next delete of this key that is not `except`, seen through SnapshotDirty. A row that the worker is changing
@@ -129,6 +148,7 @@ struct QueueTable::Impl {
     index_rescan(scan, keys, 2, nullptr, 0);
     while (index_getnext_slot(scan, ForwardScanDirection, slot)) {
       if (except != nullptr && ItemPointerEquals(&slot->tts_tid, except)) continue;
+      if (TransactionIdIsValid(dirty.xmin) && removed_by_inserter(dirty.xmin)) continue;
       bool null = false;
       found = {.any = true,
                .running = text_equals(slot_getattr(slot, column::state, &null), "running"),
@@ -151,19 +171,20 @@ struct QueueTable::Impl {
                               false);
   }
 
-  // Takes back the delete of this key that is not `except`. With wait_for_inserts, waits for a transaction that
-  // is inserting one.
-  TakenBack take_back(Datum store, Datum key, ItemPointer except, bool wait_for_inserts) const {
+  // Takes back the delete of this key that is not `except`. One that another transaction is inserting stays: its
+  // inserter is told.
+  TakenBack take_back(Datum store, Datum key, ItemPointer except, TransactionId& inserter) const {
+    inserter = InvalidTransactionId;
     for (;;) {
       CHECK_FOR_INTERRUPTS();
       Found const found = find(store, key, except);
       if (!found.any) return TakenBack::none;
       if (TransactionIdIsValid(found.inserting) && !TransactionIdIsCurrentTransactionId(found.inserting)) {
-        // Still going on: somebody else's new delete, which will be checked when it is claimed. Ended meanwhile: it
-        // may have been a change of the row whose old version we came too late to see.
-        if (!wait_for_inserts && TransactionIdIsInProgress(found.inserting)) return TakenBack::none;
-        ItemPointerData tid = found.tid;
-        XactLockTableWait(found.inserting, table.heap, &tid, XLTW_InsertIndex);
+        if (TransactionIdIsInProgress(found.inserting)) {
+          inserter = found.inserting;
+          return TakenBack::none;
+        }
+        // Ended meanwhile: it may have been a change of the row whose old version we came too late to see.
         continue;
       }
       if (found.running) return TakenBack::running;
@@ -173,17 +194,44 @@ struct QueueTable::Impl {
   }
 
   // The row at `mine` met another delete of its key: keep the one that says more. Returns whether mine stays.
-  bool settle_conflict(Datum store, Datum key, ItemPointerData mine) const {
-    switch (take_back(store, key, &mine, true)) {
-      case TakenBack::none:
-      case TakenBack::taken: return true;
-      case TakenBack::running:
-      case TakenBack::in_doubt:
+  //
+  // Where the other one is being inserted, its transaction has to end first. While we wait, ours is out of the queue:
+  // of several that meet at one key, each would wait for the others otherwise.
+  bool settle_conflict(QueueRow& row, ItemPointerData mine) const {
+    Datum const store = row.values[column::store - 1];
+    Datum const key = row.values[column::key - 1];
+    for (;;) {
+      TransactionId inserter = InvalidTransactionId;
+      TakenBack const found = take_back(store, key, &mine, inserter);
+      if (!TransactionIdIsValid(inserter)) {
+        if (found == TakenBack::none || found == TakenBack::taken) return true;
         remove(mine);
         drop_unstarted_writes(store, key);
         return false;
+      }
+      remove(mine);
+      // The other one may have stepped back before us in the same way.
+      if (Found const again = find(store, key, nullptr);
+          again.any && TransactionIdIsValid(again.inserting) && !TransactionIdIsCurrentTransactionId(again.inserting)) {
+        ItemPointerData tid = again.tid;
+        XactLockTableWait(again.inserting, table.heap, &tid, XLTW_InsertIndex);
+      }
+      if (!insert_again(row, mine)) return true;
     }
-    return true;
+  }
+
+  // Returns whether it met another delete of its key.
+  bool insert_again(QueueRow& row, ItemPointerData& mine) const {
+    TupleTableSlot* tuple = MakeSingleTupleTableSlot(slot_descriptor, &TTSOpsHeapTuple);
+    ExecStoreHeapTuple(heap_form_tuple(slot_descriptor, row.values, row.nulls), tuple, false);
+    table_tuple_insert(table.heap, tuple, GetCurrentCommandId(true), 0, nullptr);
+    bool clash = false;
+    QueueRelations::OnClash const note{.call = [](void* seen, std::size_t) { *static_cast<bool*>(seen) = true; },
+                                       .context = &clash};
+    table.insert_entries(&tuple, &row, 1, &note);
+    mine = tuple->tts_tid;
+    ExecDropSingleTupleTableSlot(tuple);
+    return clash;
   }
 
   // The row in `slot`.
@@ -209,7 +257,7 @@ struct QueueTable::Impl {
     bool needs_entries = false;
     ItemPointerData tid = slot->tts_tid;
     if (pg::update_unlocked(table.heap, &tid, changed, needs_entries) != TM_Ok) return;
-    if (needs_entries) table.insert_entries(&changed, &row, 1, UNIQUE_CHECK_NO, nullptr);
+    if (needs_entries) table.insert_entries(&changed, &row, 1, nullptr);
     const auto* const key = reinterpret_cast<const struct varlena*>(PG_DETOAST_DATUM_PACKED(value(column::key)));
     claimed.push_back({.row = {.id = DatumGetInt64(value(column::id)), .tid = changed->tts_tid},
                        .not_before = DatumGetTimestampTz(value(column::not_before)),
@@ -341,7 +389,11 @@ std::int64_t QueueTable::insert(std::span<QueueRow> rows, bool deletes) {
 }
 
 TakenBack QueueTable::take_back_delete(std::string_view store, std::string_view key) {
-  return pg::call([&] { return impl_->take_back(make_text(store), make_text(key), nullptr, false); });
+  return pg::call([&] {
+    // Somebody else's new delete is checked when it is claimed.
+    TransactionId inserter = InvalidTransactionId;
+    return impl_->take_back(make_text(store), make_text(key), nullptr, inserter);
+  });
 }
 
 std::optional<std::int64_t> QueueTable::find_delete(std::string_view store, std::string_view key) {
