@@ -24,8 +24,9 @@ constexpr std::size_t kPayloadLimit = std::size_t{16} << 20;
 // What is due cannot be claimed now (its order, or a row in progress): how long until the next look.
 constexpr Milliseconds kBlockedPause{50};
 constexpr Milliseconds kLongestClaimPause{60000};
-// Looking for due work takes at most this part of the time: 1 in 10.
-constexpr int kLookShare = 10;
+// A look reads past what was removed and is not cleaned up yet, so it can take long. A busy drain spends at most one
+// part in so many on it, as it finds its next work by claiming on; an idle one half of its time.
+constexpr int kBusyLookShare = 20;
 constexpr Milliseconds kBusyLookPause{50};
 
 TimePoint from_timestamp(TimestampTz timestamp) {
@@ -85,7 +86,7 @@ TimePoint Drain::step(TimePoint now) {
   settle_finished(now);
   extend(now);
   // Nobody calls before the time that we asked for unless something happened; too early for a look means later.
-  if (now >= look_again_ || (!busy() && !looked_since_change_)) {
+  if (now >= look_again() || (!busy() && !looked_since_change_)) {
     look(now);
   } else {
     look_wanted_ = true;
@@ -122,8 +123,13 @@ TimePoint Drain::next_time(TimePoint now) const {
     }
   }
   // Work may come from where nothing wakes anybody (a prepared transaction).
-  TimePoint const look_at = look_wanted_ ? look_again_ : now + Milliseconds(1000);
+  TimePoint const look_at = look_wanted_ ? look_again() : now + Milliseconds(1000);
   return std::max(std::min(next, look_at), now);
+}
+
+TimePoint Drain::look_again() const {
+  if (!busy()) return looked_at_ + look_took_;
+  return looked_at_ + std::max<TimePoint::duration>(kBusyLookShare * look_took_, kBusyLookPause);
 }
 
 void Drain::look(TimePoint now) {
@@ -142,10 +148,8 @@ void Drain::look(TimePoint now) {
     return slot.next == DT_NOEND && slot.ready.empty() && slot.suspects.empty() && slot.in_flight == 0 &&
            !slot.breaker.tripped();
   });
-  TimePoint const ended = clock_now();
-  look_again_ = ended + kLookShare * (ended - began);
-  // What a busy drain finds next it finds by claiming on; a look is only for other stores.
-  if (busy()) look_again_ = std::max<TimePoint>(look_again_, ended + kBusyLookPause);
+  looked_at_ = clock_now();
+  look_took_ = looked_at_ - began;
   looked_since_change_ = true;
   look_wanted_ = false;
 }

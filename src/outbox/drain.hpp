@@ -101,6 +101,7 @@ class Drain {
   void pause(Slot& slot, const Error& error, TimePoint now);
   void claims_failed(Slot& slot, const std::string& why, TimePoint now);
   void look(TimePoint now);
+  TimePoint look_again() const;
   void claim_for(Slot& slot, TimePoint now);
   void open(Slot& slot);
   void start_ready(Slot& slot);
@@ -116,7 +117,8 @@ class Drain {
   std::list<Running> running_;
   Unsettled unsettled_;
   Drained drained_;
-  TimePoint look_again_{};
+  TimePoint looked_at_{};
+  TimePoint::duration look_took_{};
   bool nothing_due_ = false;
   bool looked_since_change_ = false;
   bool look_wanted_ = false;
