@@ -16,10 +16,17 @@ case_delete() {
                 delete_check "$what" "$tracked"
             done
         done
+        # The limit: the same table with the two least things that any such design does.
+        for limit in idle queue; do
+            delete_fill bare "$limit"
+            timed "bare $limit" "DELETE FROM bench.bare_$limit;"
+        done
     done
     compare 'DELETE of 100,000 tracked uploads (no chunks, foreign key)' 'uploads tracked' 'uploads untracked' cost 1.5
     compare 'DELETE of 100,000 tracked uploads, three chunks each' 'chunked tracked' 'chunked untracked' cost 1.5
     compare 'DELETE of 100,000 tracked rows (id, key, size)' 'bare tracked' 'bare untracked' cost 1.5
+    compare '  limit: a trigger that gets the rows and does nothing' 'bare idle' 'bare untracked' cost -
+    compare '  limit: one that inserts the keys into a table, in SQL' 'bare queue' 'bare untracked' cost -
 }
 
 delete_table() { if [ "$1" = bare ]; then echo bare; else echo uploads; fi; }
@@ -40,13 +47,24 @@ CREATE TABLE bench.uploads_untracked (LIKE bench.uploads_tracked INCLUDING ALL);
 CREATE TABLE bench.chunks_untracked (LIKE bench.chunks_tracked INCLUDING ALL,
     FOREIGN KEY (upload_id) REFERENCES bench.uploads_untracked ON DELETE CASCADE);
 CREATE TABLE bench.bare_untracked (LIKE bench.bare_tracked INCLUDING ALL);
+CREATE TABLE bench.bare_idle (LIKE bench.bare_tracked INCLUDING ALL);
+CREATE TABLE bench.bare_queue (LIKE bench.bare_tracked INCLUDING ALL);
+CREATE TABLE bench.queue (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text, queued_at timestamptz DEFAULT now());
+CREATE UNIQUE INDEX ON bench.queue (key);
+CREATE FUNCTION bench.idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION bench.into_queue() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO bench.queue (key) SELECT key FROM gone ORDER BY key; RETURN NULL; END';
+CREATE TRIGGER idle AFTER DELETE ON bench.bare_idle REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION bench.idle();
+CREATE TRIGGER into_queue AFTER DELETE ON bench.bare_queue REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION bench.into_queue();
 SQL
 }
 
 delete_fill() {
     local name chunks=bench.chunks_$2 key="'uploads/u' || lpad((i % 1000)::text, 4, '0') || '/' || md5(i::text) || '.wav'"
     name=bench.$(delete_table "$1")_$2
-    sql -c "TRUNCATE $name CASCADE" -c 'TRUNCATE audiostore.operations' 2>/dev/null
+    sql -c "TRUNCATE $name CASCADE" -c 'TRUNCATE audiostore.operations, bench.queue' 2>/dev/null
     if [ "$1" = bare ]; then
         sql -c "INSERT INTO $name SELECT i, $key, i FROM generate_series(1, $delete_rows) i"
     else
@@ -58,7 +76,8 @@ delete_fill() {
             SELECT id, n, 3, n * 300, n * 300 + 300, 300, 'chunk_' || id || '_' || lpad(n::text, 3, '0') || '.wav'
             FROM $name, generate_series(0, 2) n"
     fi
-    sql -c "VACUUM ANALYZE $name, $chunks" -c CHECKPOINT
+    if [ "$1" != bare ]; then sql -c "VACUUM ANALYZE $chunks"; fi
+    sql -c "VACUUM ANALYZE $name" -c CHECKPOINT
 }
 
 # All rows are gone, and every key is queued, or none.
