@@ -26,6 +26,9 @@ enum class ErrorKind {
   server_error,         // 500 and its kin: outcome unknown
   bad_reply,            // a reply that does not parse or contradicts itself: outcome unknown
   cancelled,            // the caller asked to stop: outcome unknown
+  bad_audio,            // bytes that are not audio, or damaged
+  decoder_limit,        // decoding took longer, or more memory, than it may
+  decoder_died,         // the decoder crashed, or its reply made no sense
   internal,             // a bug of ours
 };
 

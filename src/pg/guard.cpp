@@ -43,6 +43,9 @@ int sqlstate_for(ErrorKind kind) noexcept {
     case ErrorKind::server_error: return ERRCODE_FDW_ERROR;
     case ErrorKind::bad_reply: return ERRCODE_FDW_ERROR;
     case ErrorKind::cancelled: return ERRCODE_QUERY_CANCELED;
+    case ErrorKind::bad_audio: return ERRCODE_INVALID_BINARY_REPRESENTATION;
+    case ErrorKind::decoder_limit: return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+    case ErrorKind::decoder_died: return ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
     case ErrorKind::internal: return ERRCODE_INTERNAL_ERROR;
   }
   return ERRCODE_INTERNAL_ERROR;
