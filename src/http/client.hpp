@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <span>
 
 #include "base/task.hpp"
 #include "http/message.hpp"
@@ -22,10 +23,13 @@ class Client {
   // Completes inside the first poll() after that time: the delay before another attempt.
   virtual Task<void> pause(std::chrono::milliseconds delay) = 0;
 
-  // Waits until a socket is ready, wake_fd (-1: none) is readable or the timeout passes; moves every
+  // Waits until a socket is ready, one of wake_fds is readable or the timeout passes; moves every
   // exchange on and resumes the tasks whose reply is there. Exceptions of the tasks stay in the tasks. Not to be
   // called from inside a task.
-  virtual void poll(std::chrono::milliseconds timeout, int wake_fd) = 0;
+  virtual void poll(std::chrono::milliseconds timeout, std::span<const int> wake_fds) = 0;
+  void poll(std::chrono::milliseconds timeout, int wake_fd) {  // -1: none
+    poll(timeout, std::span<const int>(&wake_fd, wake_fd < 0 ? 0 : 1));
+  }
 
   // Exchanges and pauses that are not done.
   virtual std::size_t in_flight() const = 0;

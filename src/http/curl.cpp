@@ -160,7 +160,7 @@ class CurlClient final : public Client {
     co_return co_await exchange;
   }
   Task<void> pause(std::chrono::milliseconds delay) override;
-  void poll(std::chrono::milliseconds timeout, int wake_fd) override;
+  void poll(std::chrono::milliseconds timeout, std::span<const int> wake_fds) override;
   std::size_t in_flight() const override {
     return waiting_.size() + active_.size() + finished_.size() + pauses_.size();
   }
@@ -610,14 +610,13 @@ std::chrono::milliseconds CurlClient::until_next_deadline(std::chrono::milliseco
   return std::max(std::chrono::ceil<std::chrono::milliseconds>(next - now), std::chrono::milliseconds{0});
 }
 
-void CurlClient::poll(std::chrono::milliseconds timeout, int wake_fd) {
+void CurlClient::poll(std::chrono::milliseconds timeout, std::span<const int> wake_fds) {
   if (step()) return;
-  curl_waitfd wake{};
-  wake.fd = wake_fd;
-  wake.events = CURL_WAIT_POLLIN;
+  std::vector<curl_waitfd> wake;
+  wake.reserve(wake_fds.size());
+  for (const int fd : wake_fds) wake.push_back({.fd = fd, .events = CURL_WAIT_POLLIN, .revents = 0});
   const auto wait = until_next_deadline(timeout);
-  curl_multi_poll(multi_, wake_fd < 0 ? nullptr : &wake, wake_fd < 0 ? 0U : 1U, static_cast<int>(wait.count()),
-                  nullptr);
+  curl_multi_poll(multi_, wake.data(), static_cast<unsigned>(wake.size()), static_cast<int>(wait.count()), nullptr);
   step();
 }
 

@@ -1,52 +1,16 @@
 #include "outbox/execute.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-#include <cstdio>
+#include "base/spool.hpp"
 
 namespace audiostore::outbox {
 namespace {
 
-// An unlinked temporary file between two stores that cannot copy between themselves: memory stays flat however
-// large the object is.
-class Spool {
- public:
-  Spool() : file_(std::tmpfile()) {
-    if (file_ == nullptr) throw Error(ErrorKind::store_full, "could not create a temporary file for a copy");
-  }
-  ~Spool() {
-    if (mapped_ != nullptr) munmap(mapped_, size_);
-    std::fclose(file_);
-  }
-  Spool(const Spool&) = delete;
-  Spool& operator=(const Spool&) = delete;
+// Below the data directory, where this process is.
+constexpr const char* kTemporaryFiles = "base/pgsql_tmp";
 
-  void append(BytesView piece) {
-    if (std::fwrite(piece.data(), 1, piece.size(), file_) != piece.size()) {
-      throw Error(ErrorKind::store_full, "could not write to the temporary file of a copy", {},
-                  "Check the free space of the temporary directory.");
-    }
-    size_ += piece.size();
-  }
-  BytesView view() {
-    if (std::fflush(file_) != 0) throw Error(ErrorKind::store_full, "could not write to the temporary file of a copy");
-    if (size_ == 0) return {};
-    mapped_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fileno(file_), 0);
-    if (mapped_ == MAP_FAILED) {
-      mapped_ = nullptr;
-      throw Error(ErrorKind::internal, "could not map the temporary file of a copy");
-    }
-    return {static_cast<const char*>(mapped_), size_};
-  }
-
- private:
-  std::FILE* file_;
-  void* mapped_ = nullptr;
-  std::size_t size_ = 0;
-};
-
+// Between two stores that cannot copy between themselves.
 Task<void> transfer(store::Store& from, std::string key, store::Store& to, std::string to_key) {
-  Spool spool;
+  Spool spool(kTemporaryFiles);
   store::Sink const sink = [&spool](BytesView piece) { spool.append(piece); };
   auto get = from.get(key, store::Range{}, sink);
   store::ObjectInfo const got = co_await get;
@@ -55,7 +19,7 @@ Task<void> transfer(store::Store& from, std::string key, store::Store& to, std::
   store::PutOptions options;
   options.content_type = info ? info->content_type : got.content_type;
   if (info) options.metadata = info->metadata;
-  auto put = to.put(to_key, spool.view(), options);
+  auto put = to.put(to_key, store::Body(spool.fd(), spool.size()), options);
   co_await put;
 }
 

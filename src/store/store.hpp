@@ -18,6 +18,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/task.hpp"
+#include "store/body.hpp"
 
 namespace audiostore::store {
 
@@ -80,9 +81,9 @@ class Store {
   // Throws Error(invalid_key) when this store cannot hold the key; no network. The calls below check it again.
   virtual void check_key(std::string_view key) const;
 
-  // Atomic: readers see the old object or the new one. `data` stays alive until the task is done. Large
+  // Atomic: readers see the old object or the new one. What `body` views stays alive until the task is done. Large
   // bodies go in parts; a failure aborts the unfinished upload.
-  virtual Task<ObjectInfo> put(std::string key, BytesView data, PutOptions options) = 0;
+  virtual Task<ObjectInfo> put(std::string key, Body body, PutOptions options) = 0;
 
   // Delivers the range to the sink and returns the object's description (size: of the whole object).
   // not_found when absent; invalid_argument when the range starts beyond the end.

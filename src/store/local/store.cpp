@@ -106,7 +106,7 @@ void LocalStore::clean_up(const Root& root) {
   remove_stale_files(root, now);
 }
 
-Task<ObjectInfo> LocalStore::put(std::string key, BytesView data, PutOptions options) {
+Task<ObjectInfo> LocalStore::put(std::string key, Body body, PutOptions options) {
   const std::string name = whole(key);
   if (!options.storage_class.empty() && options.storage_class != "STANDARD") throw no_storage_classes();
   Attributes attributes;
@@ -117,7 +117,13 @@ Task<ObjectInfo> LocalStore::put(std::string key, BytesView data, PutOptions opt
   const Root root = open_root();
   clean_up(root);
   StagedFile file(root, random_, name);
-  file.write(data);
+  if (body.descriptor() < 0) {
+    Bytes none;
+    file.write(body.read(0, body.size(), none));
+  } else {
+    lseek(body.descriptor(), 0, SEEK_SET);
+    file.copy_from(body.descriptor(), body.size());
+  }
   write_attributes(file.fd(), attributes, name);
   file.publish();
   struct stat status {};

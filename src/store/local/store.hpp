@@ -24,7 +24,7 @@ class LocalStore final : public Store {
   LocalStore(Settings settings, const Clock& clock, Random& random);
 
   void check_key(std::string_view key) const override;
-  Task<ObjectInfo> put(std::string key, BytesView data, PutOptions options) override;
+  Task<ObjectInfo> put(std::string key, Body body, PutOptions options) override;
   Task<ObjectInfo> get(std::string key, Range range, Sink sink) override;
   Task<std::optional<ObjectInfo>> head(std::string key) override;
   Task<ListPage> list(ListQuery query) override;

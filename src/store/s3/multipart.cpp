@@ -32,7 +32,7 @@ struct S3Store::Upload {
   std::string what;
   std::uint64_t size = 0;
   std::uint64_t part_size = 0;
-  BytesView data;
+  Body body{BytesView()};
   std::optional<CopySource> source;
   Attributes attributes;
   std::string id;
@@ -48,19 +48,19 @@ std::uint64_t S3Store::part_size_for(std::uint64_t size, std::uint64_t preferred
   return (least + kMiB - 1) / kMiB * kMiB;
 }
 
-Task<ObjectInfo> S3Store::put_in_parts(std::string key, BytesView data, PutOptions options) const {
+Task<ObjectInfo> S3Store::put_in_parts(std::string key, Body body, PutOptions options) const {
   Upload upload;
   upload.key = full_key(key);
   upload.what = what("put", key);
-  upload.size = data.size();
-  upload.part_size = part_size_for(data.size(), limits_.part_size);
-  upload.data = data;
+  upload.size = body.size();
+  upload.part_size = part_size_for(body.size(), limits_.part_size);
+  upload.body = body;
   upload.attributes = attributes_of(options);
   Task<void> running = run_upload(&upload);
   co_await running;
   ObjectInfo info;
   info.key = std::move(key);
-  info.size = data.size();
+  info.size = body.size();
   info.etag = upload.etag;
   info.last_modified = surroundings_.clock->now();
   info.storage_class = upload.attributes.storage_class.empty() ? "STANDARD" : upload.attributes.storage_class;
@@ -132,11 +132,12 @@ Task<void> S3Store::send_part(Upload* upload, std::size_t index) const {
   const int number = static_cast<int>(index) + 1;
   Sending sending{Repeat::yes, {}, {}, {}};
   Call call;
+  Bytes buffer;
   if (upload->source) {
     call = copy_part(options_.location, upload->key, upload->id, number, *upload->source, first, first + length - 1);
     sending.more_time = std::chrono::seconds{length / kCopiedPerSecond};
   } else {
-    call = upload_part(options_.location, upload->key, upload->id, number, upload->data.substr(first, length));
+    call = upload_part(options_.location, upload->key, upload->id, number, upload->body.read(first, length, buffer));
   }
   Task<http::Response> exchanging = expect_ok(std::move(call), std::move(sending), upload->what);
   const http::Response response = co_await exchanging;

@@ -75,19 +75,20 @@ Attributes S3Store::attributes_of(const PutOptions& options) const {
       options.content_type, options.metadata, {}, own ? options_.storage_class : options.storage_class, options_.sse};
 }
 
-Task<ObjectInfo> S3Store::put(std::string key, BytesView data, PutOptions options) {
-  if (data.size() > limits_.multipart_above) {
-    Task<ObjectInfo> in_parts = put_in_parts(std::move(key), data, std::move(options));
+Task<ObjectInfo> S3Store::put(std::string key, Body body, PutOptions options) {
+  if (body.size() > limits_.multipart_above) {
+    Task<ObjectInfo> in_parts = put_in_parts(std::move(key), body, std::move(options));
     co_return co_await in_parts;
   }
   const Attributes attributes = attributes_of(options);
-  Call call = put_object(options_.location, full_key(key), data, attributes);
+  Bytes buffer;
+  Call call = put_object(options_.location, full_key(key), body.read(0, body.size(), buffer), attributes);
   Task<http::Response> sending = expect_ok(std::move(call), Sending{}, what("put", key));
   const http::Response response = co_await sending;
   ObjectInfo info;
   info.etag = unquote(http::find(response.headers, "etag").value_or(""));
   info.key = std::move(key);
-  info.size = data.size();
+  info.size = body.size();
   info.last_modified = surroundings_.clock->now();
   info.storage_class = attributes.storage_class.empty() ? "STANDARD" : attributes.storage_class;
   info.content_type = attributes.content_type;

@@ -37,7 +37,7 @@ class S3Store final : public Store {
   S3Store(const Config& config, Surroundings surroundings, std::unique_ptr<CredentialSource> source,
           Limits limits = {});
 
-  Task<ObjectInfo> put(std::string key, BytesView data, PutOptions options) override;
+  Task<ObjectInfo> put(std::string key, Body body, PutOptions options) override;
   Task<ObjectInfo> get(std::string key, Range range, Sink sink) override;
   Task<std::optional<ObjectInfo>> head(std::string key) override;
   Task<ListPage> list(ListQuery query) override;
@@ -92,7 +92,7 @@ class S3Store final : public Store {
   Task<void> copy_whole(CopyJob job) const;
 
   // multipart.cpp
-  Task<ObjectInfo> put_in_parts(std::string key, BytesView data, PutOptions options) const;
+  Task<ObjectInfo> put_in_parts(std::string key, Body body, PutOptions options) const;
   Task<void> copy_in_parts(CopyJob job) const;
   struct Upload;
   Task<void> run_upload(Upload* upload) const;
