@@ -11,6 +11,9 @@ char* databases_value = nullptr;
 char* default_store_value = nullptr;
 int max_connections_value = 64;
 int run_history_value = 0;
+int audio_workers_value = 2;
+int decoder_timeout_value = 60'000;
+int decoder_memory_value = 0;
 
 constexpr int kDay = 24 * 60 * 60;
 
@@ -51,6 +54,15 @@ void settings_init() {
   DefineCustomIntVariable("audiostore.run_history", "Age at which entries of audiostore.runs are removed.", nullptr,
                           &run_history_value, 30 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
                           nullptr);
+  DefineCustomIntVariable("audiostore.audio_workers", "Audio files that the worker of a database masters at a time.",
+                          "Each has a decoder process of its own; 0 leaves the jobs to audiostore.run('mastering').",
+                          &audio_workers_value, 2, 0, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.decoder_timeout", "Longest time that decoding one piece of audio may take.",
+                          "Large ones get a second more for each 4 MB.", &decoder_timeout_value, 60'000, 10, INT_MAX,
+                          PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.decoder_memory", "Memory that decoding one piece of audio may take.", nullptr,
+                          &decoder_memory_value, 256 * 1024, 16 * 1024, INT_MAX, PGC_USERSET, GUC_UNIT_KB, nullptr,
+                          nullptr, nullptr);
   reserve_setting_prefix("audiostore");
 }
 
@@ -60,6 +72,9 @@ bool enabled() { return enabled_value; }
 std::string_view databases() { return or_empty(databases_value); }
 std::string_view default_store() { return or_empty(default_store_value); }
 int max_connections() { return max_connections_value; }
+int audio_workers() { return audio_workers_value; }
+std::chrono::milliseconds decoder_timeout() { return std::chrono::milliseconds(decoder_timeout_value); }
+std::uint64_t decoder_memory() { return static_cast<std::uint64_t>(decoder_memory_value) * 1024; }
 std::chrono::seconds run_history() { return std::chrono::seconds(run_history_value); }
 
 }  // namespace settings

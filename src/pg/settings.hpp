@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 namespace audiostore::pg {
@@ -16,6 +17,9 @@ std::string_view databases();        // audiostore.databases: comma-separated; e
 std::string_view default_store();    // audiostore.default_store; empty: none
 int max_connections();               // audiostore.max_connections
 std::chrono::seconds run_history();  // audiostore.run_history
+int audio_workers();                 // audiostore.audio_workers
+std::chrono::milliseconds decoder_timeout();  // audiostore.decoder_timeout
+std::uint64_t decoder_memory();               // audiostore.decoder_memory, bytes
 
 }  // namespace settings
 }  // namespace audiostore::pg

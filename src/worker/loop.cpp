@@ -125,13 +125,16 @@ void Loop::wait(TimePoint until) {
   TimePoint const now = clock_.now();
   if (wakes() != heard_) until = now;
   report();
-  if (client_.in_flight() == 0) {
+  std::vector<int> fds;
+  for (const Entry& entry : entries_) entry.task->add_wait_fds(fds);
+  if (client_.in_flight() == 0 && fds.empty()) {
     pg::wait_for_latch(until_then(now, until, kLookAtExtension));
     return;
   }
   {
     pg::ReportWait const report;
-    client_.poll(pg::prepare_wait() ? Milliseconds{0} : until_then(now, until, kLongestPoll), pg::wake_fd());
+    fds.push_back(pg::wake_fd());
+    client_.poll(pg::prepare_wait() ? Milliseconds{0} : until_then(now, until, kLongestPoll), fds);
   }
   pg::after_wait();
   pg::end_without_postmaster();

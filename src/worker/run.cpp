@@ -1,4 +1,5 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
+#include "mastering/finalizer.hpp"
 #include "outbox/drain.hpp"
 #include "pg/arguments.hpp"
 #include "pg/transactions.hpp"
@@ -23,10 +24,15 @@ RunResult run_outbox() {
   return {.rows = drained.operations, .bytes = drained.bytes, .error = {}};
 }
 
+RunResult run_mastering() {
+  mastering::Finalized const finalized = mastering::finalize_now();
+  return {.rows = finalized.jobs, .bytes = finalized.bytes, .error = {}};
+}
+
 // In the order in which they run when none is named. Those without a function have nothing to do yet.
 constexpr Part kParts[] = {
     {"expiry", run_expiry}, {"policies", nullptr},   {"outbox", run_outbox},
-    {"audits", nullptr},    {"accounting", nullptr}, {"mastering", nullptr},
+    {"audits", nullptr},    {"accounting", nullptr}, {"mastering", run_mastering},
 };
 
 // One part, in the history from before it starts; an error is noted there and goes on to the caller.

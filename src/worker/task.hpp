@@ -27,6 +27,9 @@ class RecurringTask {
   // True while it holds claims or has exchanges in flight.
   virtual bool busy() const = 0;
 
+  // Descriptors whose becoming readable is a reason to step, other than those of the HTTP client.
+  virtual void add_wait_fds(std::vector<int>& /*fds*/) const {}
+
   // Gives every claim back; called once if busy(), outside a transaction, before the worker ends. Must return within a
   // second: exchanges in flight are dropped, not awaited.
   virtual void stop() = 0;

@@ -1,5 +1,6 @@
 // The list of what a database worker does.
 #include "worker/history.hpp"
+#include "worker/mastering_task.hpp"
 #include "worker/outbox_task.hpp"
 #include "worker/task.hpp"
 
@@ -8,6 +9,7 @@ namespace audiostore::worker {
 std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/) {
   std::vector<std::unique_ptr<RecurringTask>> tasks;
   tasks.push_back(std::make_unique<OutboxTask>());
+  tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<HistoryTask>());
   return tasks;
 }
