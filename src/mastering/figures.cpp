@@ -16,8 +16,8 @@ constexpr std::array<std::string_view, 13> kContainers = {"unknown", "wav", "rf6
 static_assert(kContainers.size() == static_cast<std::size_t>(Container::webm) + 1);
 
 constexpr std::array<std::string_view, 21> kCodecs = {
-    "unknown", "pcm_s8",    "pcm_u8",   "pcm_s16", "pcm_s24", "pcm_s32", "pcm_f32", "pcm_f64", "ulaw", "alaw", "ima_adpcm",
-    "ms_adpcm", "gsm",      "g72x",     "alac",    "flac",    "vorbis",  "opus",    "mp3",     "aac",  "other"};
+    "unknown",  "pcm_s8", "pcm_u8", "pcm_s16", "pcm_s24", "pcm_s32", "pcm_f32", "pcm_f64", "ulaw", "alaw", "ima_adpcm",
+    "ms_adpcm", "gsm",    "g72x",   "alac",    "flac",    "vorbis",  "opus",    "mp3",     "aac",  "other"};
 static_assert(kCodecs.size() == static_cast<std::size_t>(Codec::other) + 1);
 
 constexpr std::array<std::string_view, 6> kOutcomes = {"none",    "gain",      "limited",

@@ -85,7 +85,8 @@ bool raw_is_stored(const FinalizeJob& job) {
 }
 
 Judgement judge_figures(const audio::wire::Reply& reply, double target_lufs) {
-  static pg::Statement rules("SELECT (v ->> 'passed')::boolean FROM audiostore.validate_audio_figures($1) v", {JSONBOID});
+  static pg::Statement rules("SELECT (v ->> 'passed')::boolean FROM audiostore.validate_audio_figures($1) v",
+                             {JSONBOID});
   Judgement judgement;
   judgement.figures = figures_of(reply, target_lufs).dump();
   rules.execute({pg::jsonb_from_text(judgement.figures)});
@@ -121,20 +122,21 @@ void put_off_job(const FinalizeJob& job, const std::string& worker, const std::s
   give_back(job, worker);
   // Not all at once when the store is back.
   static pg::Statement later(
-      "UPDATE audiostore.jobs SET last_error = $2, not_before = clock_timestamp() + (5 + 10 * random()) * interval '1 s' "
+      "UPDATE audiostore.jobs SET last_error = $2, not_before = clock_timestamp() + (5 + 10 * random()) * interval '1 "
+      "s' "
       "WHERE id = $1",
       {INT8OID, TEXTOID});
   later.execute({Int64GetDatum(job.id), pg::text_argument(why)});
 }
 
 void finish_job(const FinalizeJob& job, const std::string& worker, const Judgement& judgement,
-                const std::optional<FinalObject>& object) {
+                std::optional<std::uint64_t> final_size) {
   static pg::Statement finish("SELECT audiostore.finish_audio_finalize($1, $2, $3, $4, $5, $6, $7)",
                               {INT8OID, TEXTOID, INT8OID, UUIDOID, TEXTOID, JSONBOID, INT8OID});
   finish.execute({Int64GetDatum(job.id), pg::text_argument(worker), Int64GetDatum(job.claim), uuid_argument(job.asset),
-                  object ? pg::text_argument(job.final_key) : pg::Argument(),
+                  final_size ? pg::text_argument(job.final_key) : pg::Argument(),
                   pg::jsonb_from_text(judgement.figures),
-                  object ? pg::Argument(Int64GetDatum(static_cast<std::int64_t>(object->size))) : pg::Argument()});
+                  final_size ? pg::Argument(Int64GetDatum(static_cast<std::int64_t>(*final_size))) : pg::Argument()});
 }
 
 void fail_job(const FinalizeJob& job, const std::string& worker, const std::string& error, bool retry) {

@@ -31,11 +31,6 @@ struct Judgement {
   std::string figures;  // JSON
 };
 
-struct FinalObject {
-  std::uint64_t size = 0;
-  std::string etag;
-};
-
 std::vector<FinalizeJob> claim_finalize_jobs(const std::string& worker, std::chrono::milliseconds lease, int limit);
 
 // The raw audio is stored: no put of its key is queued any more.
@@ -44,16 +39,16 @@ bool raw_is_stored(const FinalizeJob& job);
 // By the table validation_rules.
 Judgement judge_figures(const audio::wire::Reply& reply, double target_lufs);
 
-// Queues the delete of the key that is about to be written, for the time when that ought to be over; a row that comes to
-// hold the key cancels it.
+// Queues the delete of the key that is about to be written, for the time when that ought to be over; a row that comes
+// to hold the key cancels it.
 void intend_to_write(const FinalizeJob& job, std::chrono::milliseconds patience);
 
 void extend_claim(const FinalizeJob& job, const std::string& worker, std::chrono::milliseconds lease);
 void give_back(const FinalizeJob& job, const std::string& worker);
 
-// object: none where the audio did not pass, and nothing was put.
+// final_size: none where the audio did not pass, and nothing was put.
 void finish_job(const FinalizeJob& job, const std::string& worker, const Judgement& judgement,
-                const std::optional<FinalObject>& object);
+                std::optional<std::uint64_t> final_size);
 // The attempt does not count: the job is due again in a while.
 void put_off_job(const FinalizeJob& job, const std::string& worker, const std::string& why);
 void fail_job(const FinalizeJob& job, const std::string& worker, const std::string& error, bool retry);

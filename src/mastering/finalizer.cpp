@@ -166,7 +166,8 @@ void Finalizer::look_for_raw(TimePoint now) {
       work->look_at_put = now + kLookForRaw;
       if (!raw_is_stored(work->job)) {
         // Nobody may be there to store it.
-        if (patience_ == Patience::none) put_off(*work, Error(ErrorKind::unavailable, "its raw audio is not stored yet"));
+        if (patience_ == Patience::none)
+          put_off(*work, Error(ErrorKind::unavailable, "its raw audio is not stored yet"));
         continue;
       }
       auto const failure = pg::attempt([&] {
@@ -314,9 +315,9 @@ void Finalizer::judge(Work& work) {
 void Finalizer::settle(Work& work) {
   if (!work.error) {
     auto const failure = pg::attempt([&] {
-      std::optional<FinalObject> object;
-      if (work.judgement->passed) object = FinalObject{.size = work.reply.output_size};
-      finish_job(work.job, worker_, *work.judgement, object);
+      std::optional<std::uint64_t> final_size;
+      if (work.judgement->passed) final_size = work.reply.output_size;
+      finish_job(work.job, worker_, *work.judgement, final_size);
     });
     if (!failure) return;
     fail(work, as_error(*failure));
@@ -347,8 +348,8 @@ void Finalizer::put_off(Work& work, Error error) {
 }
 
 void Finalizer::extend(TimePoint now) {
-  bool const due = std::any_of(works_.begin(), works_.end(),
-                               [&](Work const& work) { return work.leased_until - now < kLease / 2; });
+  bool const due =
+      std::any_of(works_.begin(), works_.end(), [&](Work const& work) { return work.leased_until - now < kLease / 2; });
   if (!due) return;
   in_transaction(transactions_, [&] {
     for (Work& work : works_) {

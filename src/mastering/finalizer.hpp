@@ -1,7 +1,8 @@
 // The jobs audio_finalize: raw audio comes from its store, is mastered by a decoder, judged by the rules, put as
 // final/<asset>.wav, looked at again and only then entered in its row; the raw object goes because no live row holds
 // it any more. One step() does what can be done without waiting; whoever owns it waits for replies and for the decoders
-// in between. The database worker keeps one for its life, CALL audiostore.run('mastering') makes one until no job is due.
+// in between. The database worker keeps one for its life, CALL audiostore.run('mastering') makes one until no job is
+// due.
 //
 //   claim (transaction)   work (none)          judge (transaction)       work (none)    settle (transaction)
 //   pending ─► running ─► fetch ─► decode ─► rules; intent to write ─► put ─► head ─► row, segments, job done
@@ -56,7 +57,15 @@ class Finalizer {
   void stop();
 
  private:
-  enum class Stage { awaiting_put, fetching, awaiting_decoder, decoding, awaiting_judgement, putting, awaiting_settlement };
+  enum class Stage {
+    awaiting_put,
+    fetching,
+    awaiting_decoder,
+    decoding,
+    awaiting_judgement,
+    putting,
+    awaiting_settlement
+  };
 
   struct Work {
     FinalizeJob job;

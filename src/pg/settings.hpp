@@ -12,12 +12,12 @@ void settings_init();
 
 namespace settings {
 
-bool enabled();                      // audiostore.enabled
-std::string_view databases();        // audiostore.databases: comma-separated; empty means all
-std::string_view default_store();    // audiostore.default_store; empty: none
-int max_connections();               // audiostore.max_connections
-std::chrono::seconds run_history();  // audiostore.run_history
-int audio_workers();                 // audiostore.audio_workers
+bool enabled();                               // audiostore.enabled
+std::string_view databases();                 // audiostore.databases: comma-separated; empty means all
+std::string_view default_store();             // audiostore.default_store; empty: none
+int max_connections();                        // audiostore.max_connections
+std::chrono::seconds run_history();           // audiostore.run_history
+int audio_workers();                          // audiostore.audio_workers
 std::chrono::milliseconds decoder_timeout();  // audiostore.decoder_timeout
 std::uint64_t decoder_memory();               // audiostore.decoder_memory, bytes
 
