@@ -48,9 +48,9 @@ void settings_init() {
                           "Connections that one process keeps open to all stores together.",
                           "Each store has a limit of its own, its option max_connections.", &max_connections_value, 64,
                           1, 1000, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("audiostore.run_history", "Age at which entries of audiostore.runs are removed.", nullptr,
-                          &run_history_value, 30 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
-                          nullptr);
+  DefineCustomIntVariable(
+      "audiostore.run_history", "Age at which entries of audiostore.runs and done jobs are removed.", nullptr,
+      &run_history_value, 30 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr, nullptr);
   reserve_setting_prefix("audiostore");
 }
 
