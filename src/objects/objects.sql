@@ -40,6 +40,14 @@ COMMENT ON FUNCTION audiostore.delete_object(name, text) IS
     'a pending delete of the key is replaced, one on its way stands and its id is returned. Errors: 55006 while a live row of a tracked column holds '
     'the key';
 
+CREATE FUNCTION audiostore.expire_object(store name, key text, at timestamptz) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'audiostore_expire_object';
+COMMENT ON FUNCTION audiostore.expire_object(name, text, timestamptz) IS
+    'Queues the removal of an object for a time to come and returns the operation''s id: for objects that a client or a '
+    'worker is about to write and that nobody may ever claim. A row that comes to hold the key, or a put or copy onto it, '
+    'cancels it; so does a live row that holds the key at that time. It replaces a pending delete of the key. '
+    'Errors: 22023 when the time is not finite';
+
 CREATE FUNCTION audiostore.copy_object(store name, key text, to_store name, to_key text) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'audiostore_copy_object';
 COMMENT ON FUNCTION audiostore.copy_object(name, text, name, text) IS

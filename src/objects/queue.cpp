@@ -106,6 +106,17 @@ Datum delete_object(FunctionCallInfo info) {
   return queue({outbox::Kind::del, target.handle.name, target.key, {}, {}, {}, "{}", "delete_object"});
 }
 
+// Not refused while a live row holds the key: what counts is who holds it when the time has come.
+Datum expire_object(FunctionCallInfo info) {
+  pg::Arguments const arguments(info);
+  Target const target = find_target(arguments, 0, 1);
+  TimestampTz const at = DatumGetTimestampTz(arguments.datum(2, "at"));
+  if (TIMESTAMP_NOT_FINITE(at)) throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "at must be finite");
+  outbox::NewOperation operation{outbox::Kind::del, target.handle.name, target.key, {}, {}, {}, "{}", "expire_object"};
+  operation.due = at;
+  return queue(operation);
+}
+
 Datum transfer(FunctionCallInfo info, outbox::Kind kind) {
   pg::Arguments const arguments(info);
   Target const source = find_target(arguments, 0, 1);
@@ -150,6 +161,7 @@ Datum set_storage_class(FunctionCallInfo info) {
 
 AUDIOSTORE_FUNCTION(put_object, audiostore::objects::put_object)
 AUDIOSTORE_FUNCTION(delete_object, audiostore::objects::delete_object)
+AUDIOSTORE_FUNCTION(expire_object, audiostore::objects::expire_object)
 AUDIOSTORE_FUNCTION(copy_object, audiostore::objects::copy_object)
 AUDIOSTORE_FUNCTION(move_object, audiostore::objects::move_object)
 AUDIOSTORE_FUNCTION(set_storage_class, audiostore::objects::set_storage_class)

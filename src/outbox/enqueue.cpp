@@ -92,8 +92,9 @@ std::int64_t enqueue(const NewOperation& operation) {
   foreign::claim_if_unclaimed(handle);
   pg::MemoryScope const memory("audiostore enqueue");
   QueueTable table(Use::write);
-  Grace const grace = operation.kind == Kind::del ? grace_of(operation.store) : Grace{};
-  QueueRow row = new_row(operation.kind, text_datum(operation.store), operation.reason, operation.not_before.value_or(grace.due_now()));
+  Grace const grace = operation.kind == Kind::del && !operation.due ? grace_of(operation.store) : Grace{};
+  TimestampTz const due = operation.due.value_or(grace.due_now());
+  QueueRow row = new_row(operation.kind, text_datum(operation.store), operation.reason, due);
   std::int64_t const id = table.next_ids(1).front();
   row.set(column::id, Int64GetDatum(id));
   row.set(column::key, text_datum(operation.key));

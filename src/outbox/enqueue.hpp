@@ -24,7 +24,7 @@ struct NewOperation {
   std::optional<std::string_view> payload;  // put
   std::string_view options_json = "{}";     // content_type, metadata, storage_class
   std::string_view reason;
-  std::optional<TimestampTz> not_before = {};  // instead of now, or of the end of the store's delete_grace
+  std::optional<TimestampTz> due = std::nullopt;  // delete: earliest time, instead of the end of the grace period
 };
 
 // Queues one operation and returns its id. A put or copy onto a key with a pending delete replaces that delete.

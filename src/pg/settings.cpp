@@ -51,9 +51,9 @@ void settings_init() {
                           "Connections that one process keeps open to all stores together.",
                           "Each store has a limit of its own, its option max_connections.", &max_connections_value, 64,
                           1, 1000, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("audiostore.run_history", "Age at which entries of audiostore.runs are removed.", nullptr,
-                          &run_history_value, 30 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
-                          nullptr);
+  DefineCustomIntVariable(
+      "audiostore.run_history", "Age at which entries of audiostore.runs and done jobs are removed.", nullptr,
+      &run_history_value, 30 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("audiostore.audio_workers", "Audio files that the worker of a database masters at a time.",
                           "Each has a decoder process of its own; 0 leaves the jobs to audiostore.run('mastering').",
                           &audio_workers_value, 2, 0, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);

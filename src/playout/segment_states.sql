@@ -77,6 +77,24 @@ CREATE TRIGGER check_state BEFORE UPDATE OF state ON audiostore.segments
 COMMENT ON TRIGGER stamp_state ON audiostore.segments IS 'time of the state that a new segment has';
 COMMENT ON TRIGGER check_state ON audiostore.segments IS 'legal moves only, with the time of each';
 
+CREATE FUNCTION audiostore.segment_audio_lost() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.state := 'failed';
+    NEW.error := 'its audio was deleted';
+    NEW.state_changed_at := clock_timestamp();
+    NEW.failed_at := NEW.state_changed_at;
+    RETURN NEW;
+END
+$$;
+REVOKE ALL ON FUNCTION audiostore.segment_audio_lost() FROM PUBLIC;
+COMMENT ON FUNCTION audiostore.segment_audio_lost() IS 'Row trigger: a segment that waits for audio which is deleted has failed';
+CREATE TRIGGER lose_audio BEFORE UPDATE OF asset_id ON audiostore.segments
+    FOR EACH ROW WHEN (OLD.asset_id IS NOT NULL AND NEW.asset_id IS NULL AND NEW.state = OLD.state
+                       AND NEW.state IN ('normalizing', 'ready'))
+    EXECUTE FUNCTION audiostore.segment_audio_lost();
+COMMENT ON TRIGGER lose_audio ON audiostore.segments IS 'when an asset is deleted, segments that were to play it fail';
+
 CREATE FUNCTION audiostore.move_segment(segment_id uuid, to_state text) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

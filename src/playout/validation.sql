@@ -88,7 +88,7 @@ COMMENT ON FUNCTION audiostore.validate_audio_figures(jsonb, text) IS
     'bit_depth, bitrate; integrated_lufs, loudness_range_lu, max_momentary_lufs, max_short_term_lufs, true_peak_dbtp, '
     'sample_peak_dbfs, all of the result; clipped_samples, silence_seconds, leading_silence_seconds, '
     'trailing_silence_seconds, longest_silence_seconds, dc_offset; target_lufs, gain_db, max_reduction_db, '
-    'limited_seconds. Figures that follow: silence_fraction = silence_seconds / duration_seconds, clipped_fraction = '
+    'limited_seconds; before: an object with figures of the raw audio. Figures that follow: silence_fraction = silence_seconds / duration_seconds, clipped_fraction = '
     'clipped_samples / (frames x channels), loudness_error_lu = |integrated_lufs - target_lufs|. A figure that is absent or '
     'null breaks required rules and no others. NaN passes nothing. Errors: 22P02 for a figure that is not a number';
 

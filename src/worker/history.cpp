@@ -18,9 +18,20 @@ void remove_old_history() {
       "DELETE FROM audiostore.runs WHERE started_at < clock_timestamp() - make_interval(secs => $1)", {FLOAT8OID});
   static pg::Statement alerts(
       "DELETE FROM audiostore.alerts WHERE cleared_at < clock_timestamp() - make_interval(secs => $1)", {FLOAT8OID});
+  static pg::Statement jobs(
+      "DELETE FROM audiostore.jobs"
+      " WHERE state = 'done' AND finished_at < clock_timestamp() - make_interval(secs => $1)",
+      {FLOAT8OID});
+  // Rows of uploads that were not confirmed, or became part of another asset; their objects have gone by themselves.
+  static pg::Statement uploads(
+      "DELETE FROM audiostore.assets"
+      " WHERE upload_expires_at < clock_timestamp() AND state IN ('uploading', 'deleted')",
+      {});
   Datum const age = pg::call([] { return Float8GetDatum(static_cast<double>(pg::settings::run_history().count())); });
   runs.execute({age});
   alerts.execute({age});
+  jobs.execute({age});
+  uploads.execute({});
 }
 
 TimePoint HistoryTask::step(TimePoint now) {

@@ -1,4 +1,5 @@
-// Old entries of runs and alerts go when they are older than audiostore.run_history; an open alert never does.
+// Old entries of runs and alerts and done jobs go when they are older than audiostore.run_history; an open alert never
+// does. So do the rows of uploads that nobody confirmed in time.
 #pragma once
 
 #include "pg/transactions.hpp"
