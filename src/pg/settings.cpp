@@ -11,7 +11,10 @@ char* databases_value = nullptr;
 char* default_store_value = nullptr;
 int max_connections_value = 64;
 int run_history_value = 0;
+int decoder_timeout_value = 0;
+int decoder_memory_value = 0;
 
+constexpr int kMegabyte = 1024;  // in kB
 constexpr int kDay = 24 * 60 * 60;
 
 bool check_databases(char** value, void** /*extra*/, GucSource /*source*/) {
@@ -51,6 +54,13 @@ void settings_init() {
   DefineCustomIntVariable("audiostore.run_history", "Age at which entries of audiostore.runs are removed.", nullptr,
                           &run_history_value, 30 * kDay, 60, INT_MAX, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
                           nullptr);
+  DefineCustomIntVariable("audiostore.decoder_timeout", "Longest time that one call of the audio decoder may take.",
+                          "A call that takes longer fails, and its helper process is ended.", &decoder_timeout_value,
+                          60'000, 10, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.decoder_memory", "Memory that the audio decoder may take for one call.",
+                          "It is counted as address space of the helper process, beyond what that starts with.",
+                          &decoder_memory_value, 256 * kMegabyte, 16 * kMegabyte, INT_MAX, PGC_USERSET, GUC_UNIT_KB,
+                          nullptr, nullptr, nullptr);
   reserve_setting_prefix("audiostore");
 }
 
@@ -61,6 +71,8 @@ std::string_view databases() { return or_empty(databases_value); }
 std::string_view default_store() { return or_empty(default_store_value); }
 int max_connections() { return max_connections_value; }
 std::chrono::seconds run_history() { return std::chrono::seconds(run_history_value); }
+std::chrono::milliseconds decoder_timeout() { return std::chrono::milliseconds(decoder_timeout_value); }
+std::uint64_t decoder_memory() { return static_cast<std::uint64_t>(decoder_memory_value) * 1024; }
 
 }  // namespace settings
 }  // namespace audiostore::pg

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 namespace audiostore::pg {
@@ -11,11 +12,13 @@ void settings_init();
 
 namespace settings {
 
-bool enabled();                      // audiostore.enabled
-std::string_view databases();        // audiostore.databases: comma-separated; empty means all
-std::string_view default_store();    // audiostore.default_store; empty: none
-int max_connections();               // audiostore.max_connections
-std::chrono::seconds run_history();  // audiostore.run_history
+bool enabled();                               // audiostore.enabled
+std::string_view databases();                 // audiostore.databases: comma-separated; empty means all
+std::string_view default_store();             // audiostore.default_store; empty: none
+int max_connections();                        // audiostore.max_connections
+std::chrono::seconds run_history();           // audiostore.run_history
+std::chrono::milliseconds decoder_timeout();  // audiostore.decoder_timeout
+std::uint64_t decoder_memory();               // audiostore.decoder_memory, in bytes
 
 }  // namespace settings
 }  // namespace audiostore::pg
