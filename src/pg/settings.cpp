@@ -12,9 +12,10 @@ char* default_store_value = nullptr;
 int max_connections_value = 64;
 int run_history_value = 0;
 int audio_workers_value = 2;
-int decoder_timeout_value = 60'000;
+int decoder_timeout_value = 0;
 int decoder_memory_value = 0;
 
+constexpr int kMegabyte = 1024;  // in kB
 constexpr int kDay = 24 * 60 * 60;
 
 bool check_databases(char** value, void** /*extra*/, GucSource /*source*/) {
@@ -57,12 +58,14 @@ void settings_init() {
   DefineCustomIntVariable("audiostore.audio_workers", "Audio files that the worker of a database masters at a time.",
                           "Each has a decoder process of its own; 0 leaves the jobs to audiostore.run('mastering').",
                           &audio_workers_value, 2, 0, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("audiostore.decoder_timeout", "Longest time that decoding one piece of audio may take.",
-                          "Large ones get a second more for each 4 MB.", &decoder_timeout_value, 60'000, 10, INT_MAX,
-                          PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("audiostore.decoder_memory", "Memory that decoding one piece of audio may take.", nullptr,
-                          &decoder_memory_value, 256 * 1024, 16 * 1024, INT_MAX, PGC_USERSET, GUC_UNIT_KB, nullptr,
-                          nullptr, nullptr);
+  DefineCustomIntVariable(
+      "audiostore.decoder_timeout", "Longest time that one call of the audio decoder may take.",
+      "A call that takes longer fails, and its helper process is ended. Large inputs get a second more for each 4 MB.",
+      &decoder_timeout_value, 60'000, 10, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.decoder_memory", "Memory that the audio decoder may take for one call.",
+                          "It is counted as address space of the helper process, beyond what that starts with.",
+                          &decoder_memory_value, 256 * kMegabyte, 16 * kMegabyte, INT_MAX, PGC_USERSET, GUC_UNIT_KB,
+                          nullptr, nullptr, nullptr);
   reserve_setting_prefix("audiostore");
 }
 
@@ -73,9 +76,9 @@ std::string_view databases() { return or_empty(databases_value); }
 std::string_view default_store() { return or_empty(default_store_value); }
 int max_connections() { return max_connections_value; }
 int audio_workers() { return audio_workers_value; }
+std::chrono::seconds run_history() { return std::chrono::seconds(run_history_value); }
 std::chrono::milliseconds decoder_timeout() { return std::chrono::milliseconds(decoder_timeout_value); }
 std::uint64_t decoder_memory() { return static_cast<std::uint64_t>(decoder_memory_value) * 1024; }
-std::chrono::seconds run_history() { return std::chrono::seconds(run_history_value); }
 
 }  // namespace settings
 }  // namespace audiostore::pg

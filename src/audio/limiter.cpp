@@ -1,0 +1,130 @@
+#include "audio/limiter.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "audio/samples.hpp"
+
+namespace audiostore::audio {
+
+namespace {
+
+constexpr double kLookAheadSeconds = 0.005;
+constexpr double kReleaseSeconds = 0.1;
+constexpr double kAudibleCut = 0.98855309465693886;  // -0.1 dB
+
+}  // namespace
+
+double Limiter::Average::next(double value) {
+  double& oldest = values_[position_];
+  if (oldest < 1.0) --below_one_;
+  if (value < 1.0) ++below_one_;
+  sum_ += value - oldest;
+  oldest = value;
+  position_ = (position_ + 1) % values_.size();
+  if (below_one_ == 0) sum_ = static_cast<double>(values_.size());
+  return sum_ / static_cast<double>(values_.size());
+}
+
+double Limiter::Minimum::next(double value) {
+  ++time_;
+  if (count_ > 0 && queue_[first_].time + length_ <= time_) {
+    first_ = (first_ + 1) % queue_.size();
+    --count_;
+  }
+  while (count_ > 0 && queue_[(first_ + count_ - 1) % queue_.size()].value >= value) --count_;
+  if (value < 1.0) {
+    queue_[(first_ + count_) % queue_.size()] = {time_, value};
+    ++count_;
+  }
+  return count_ > 0 ? queue_[first_].value : 1.0;
+}
+
+Limiter::Limiter(int sample_rate, int channels, float ceiling)
+    : channels_(static_cast<std::size_t>(channels)),
+      ceiling_(ceiling),
+      oversampler_(sample_rate),
+      look_ahead_(std::max<std::size_t>(16, static_cast<std::size_t>(kLookAheadSeconds * sample_rate)) / 2 * 2),
+      release_(1.0 - std::exp(-1.0 / (kReleaseSeconds * sample_rate))),
+      minimum_(look_ahead_ + 2 * kReach),
+      first_average_(look_ahead_ / 2),
+      second_average_(look_ahead_ / 2),
+      // The averages reach the minimum two frames before their length; the peak then lies in the middle of its reach.
+      delay_(look_ahead_ + kReach + Oversampler::kDelay - 2),
+      delayed_((delay_ + kTile) * channels_),
+      planar_(channels_, std::vector<float>(Oversampler::kHistory + kTile)),
+      envelope_(kTile),
+      tile_peaks_(channels_) {}
+
+// Fills envelope_ with the level at each frame of the tile; false where none passes the ceiling.
+bool Limiter::detect(const float* interleaved, std::size_t frames) {
+  bool loud = false;
+  for (std::size_t channel = 0; channel < channels_; ++channel) {
+    float* samples = planar_[channel].data() + Oversampler::kHistory;
+    extract_channel(interleaved, channels_, channel, frames, samples);
+    const float peak = peak_of(samples, frames);
+    const float reach = std::max(peak, tile_peaks_[channel]);
+    loud = loud || reach * oversampler_.bound() > ceiling_;
+    tile_peaks_[channel] = frames >= Oversampler::kHistory ? peak : reach;
+  }
+  if (loud) {
+    std::fill(envelope_.begin(), envelope_.end(), 0.0F);
+    for (std::size_t channel = 0; channel < channels_; ++channel) {
+      const float* samples = planar_[channel].data() + Oversampler::kHistory;
+      for (std::size_t i = 0; i < frames; ++i)
+        envelope_[i] = std::max(envelope_[i], std::abs(*(samples + i - Oversampler::kDelay)));
+      oversampler_.envelope(samples, frames, envelope_.data());
+    }
+  }
+  for (std::vector<float>& planar : planar_)
+    std::memmove(planar.data(), planar.data() + frames, sizeof(float) * Oversampler::kHistory);
+  return loud;
+}
+
+double Limiter::next_gain(double needed) {
+  const double least = minimum_.next(needed);
+  held_ = least < held_ ? least : held_ + (least - held_) * release_;
+  if (held_ > 0.99999) held_ = least;  // close enough to let go: the averages make it smooth
+  return std::min(1.0, second_average_.next(first_average_.next(held_)));
+}
+
+void Limiter::apply(float* frames_out, std::size_t frames, bool loud) {
+  if (!loud && held_ == 1.0 && minimum_.resting() && first_average_.resting() && second_average_.resting()) return;
+  for (std::size_t i = 0; i < frames; ++i) {
+    const float level = loud ? envelope_[i] : 0.0F;
+    const double gain = next_gain(level > ceiling_ ? static_cast<double>(ceiling_) / level : 1.0);
+    if (gain == 1.0) continue;
+    if (gain < kAudibleCut) ++limited_;
+    deepest_ = std::min(deepest_, gain);
+    for (std::size_t channel = 0; channel < channels_; ++channel)
+      frames_out[i * channels_ + channel] *= static_cast<float>(gain);
+  }
+}
+
+void Limiter::process(std::span<const float> interleaved, const Output& output) {
+  std::size_t left = interleaved.size() / channels_;
+  const float* next = interleaved.data();
+  while (left > 0) {
+    const std::size_t frames = std::min(left, kTile);
+    const bool loud = detect(next, frames);
+    std::memcpy(delayed_.data() + delay_ * channels_, next, sizeof(float) * frames * channels_);
+    apply(delayed_.data(), frames, loud);
+    taken_ += frames;
+    // Before the first frame come those that the delay was filled with.
+    const std::uint64_t due = taken_ > delay_ ? taken_ - delay_ : 0;
+    const auto ready = static_cast<std::size_t>(due - given_);
+    if (ready > 0) output(std::span(delayed_).subspan((frames - ready) * channels_, ready * channels_));
+    given_ = due;
+    std::memmove(delayed_.data(), delayed_.data() + frames * channels_, sizeof(float) * delay_ * channels_);
+    next += frames * channels_;
+    left -= frames;
+  }
+}
+
+void Limiter::finish(const Output& output) {
+  const std::vector<float> silence(delay_ * channels_);
+  process(silence, output);
+}
+
+}  // namespace audiostore::audio
