@@ -51,6 +51,22 @@ Sha256Digest sha256(BytesView data) {
   return digester.operator()<Sha256Digest>(data);
 }
 
+void Sha256::Free::operator()(evp_md_ctx_st* context) const noexcept { EVP_MD_CTX_free(context); }
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  if (!context_ || EVP_DigestInit_ex2(context_.get(), EVP_sha256(), nullptr) != 1) fail("SHA256");
+}
+
+void Sha256::update(BytesView piece) {
+  if (EVP_DigestUpdate(context_.get(), piece.data(), piece.size()) != 1) fail("SHA256");
+}
+
+Sha256Digest Sha256::finish() {
+  Sha256Digest out{};
+  if (EVP_DigestFinal_ex(context_.get(), out.data(), nullptr) != 1) fail("SHA256");
+  return out;
+}
+
 Md5Digest md5(BytesView data) {
   thread_local Digester digester("MD5");
   if (!digester.available()) {

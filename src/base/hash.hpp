@@ -9,6 +9,7 @@
 #include "base/bytes.hpp"
 
 struct evp_mac_ctx_st;
+struct evp_md_ctx_st;
 
 namespace audiostore {
 
@@ -16,6 +17,20 @@ using Sha256Digest = std::array<unsigned char, 32>;
 using Md5Digest = std::array<unsigned char, 16>;
 
 Sha256Digest sha256(BytesView data);
+
+// Of data that comes in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  void update(BytesView piece);
+  Sha256Digest finish();  // once
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const noexcept;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
 
 // Only where a protocol asks for it (Content-MD5). Throws Error(unsupported) where OpenSSL refuses MD5.
 Md5Digest md5(BytesView data);

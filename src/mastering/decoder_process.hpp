@@ -10,8 +10,8 @@ namespace audiostore::mastering {
 // The directory of the programs: where PostgreSQL has its modules.
 std::string program_directory();
 
-// audiostore.decoder_timeout and audiostore.decoder_memory.
-sandbox::Limits decoder_limits();
+// By the settings audiostore.decoder_timeout and audiostore.decoder_memory; large inputs get more time.
+sandbox::Limits decoder_limits(std::uint64_t input_bytes);
 
 // Runs a request in the session's decoder, and waits: a cancel ends the call and the helper, and is raised.
 audio::wire::Reply decode(const audio::wire::Request& request, int input, int output);

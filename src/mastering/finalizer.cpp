@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
-#include "mastering/decoder_program.hpp"
+#include "base/encoding.hpp"
+#include "base/hash.hpp"
+#include "mastering/decoder_process.hpp"
 #include "monitor/progress.hpp"
 #include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
@@ -21,8 +23,8 @@ constexpr Milliseconds kLookForJobs{2'000};
 // Wakes and replies that concern other tasks come thick and fast: no look follows another sooner than this.
 constexpr Milliseconds kBetweenLooks{50};
 constexpr Milliseconds kLookForRaw{100};
-// The object is written long before, or its job has failed.
-constexpr Milliseconds kIntentLasts{std::chrono::hours(1)};
+// Some 40 hours in stereo at 48 kHz and 24 bits.
+constexpr std::uint64_t kMostFinalBytes = std::uint64_t{40} << 30;
 // Below the data directory, where this process is.
 constexpr const char* kTemporaryFiles = "base/pgsql_tmp";
 
@@ -55,10 +57,15 @@ Error as_error(const pg::Failure& failure) {
   return {ErrorKind::internal, failure.message, failure.detail, failure.hint};
 }
 
-Task<void> fetch_into(std::shared_ptr<foreign::OpenStore> store, std::string key, Spool& spool) {
-  store::Sink const sink = [&spool](BytesView piece) { spool.append(piece); };
+Task<void> fetch_into(std::shared_ptr<foreign::OpenStore> store, std::string key, Spool& spool, std::string& hash) {
+  Sha256 digest;
+  store::Sink const sink = [&](BytesView piece) {
+    spool.append(piece);
+    digest.update(piece);
+  };
   auto get = store->store->get(std::move(key), store::Range{}, sink);
   co_await get;
+  hash = hex(view(digest.finish()));
 }
 
 // The object is there, whole, before any row may name it.
@@ -100,11 +107,11 @@ Finalizer::~Finalizer() = default;
 
 TimePoint Finalizer::step(TimePoint now) {
   for (Work& work : works_) advance(work);
-  judge_and_settle();
+  settle_finished();
   extend(now);
   look_for_raw(now);
   claim(now);
-  // What was claimed or judged just now can start.
+  // What was claimed just now can start.
   for (Work& work : works_) advance(work);
   return next_time(now);
 }
@@ -112,9 +119,7 @@ TimePoint Finalizer::step(TimePoint now) {
 TimePoint Finalizer::next_time(TimePoint now) const {
   TimePoint next = look_wanted_ ? not_before_ : not_before_ - kBetweenLooks + kLookForJobs;
   for (Work const& work : works_) {
-    bool const ready = work.stage == Stage::awaiting_judgement || work.stage == Stage::awaiting_settlement ||
-                       (work.error && work.stage != Stage::putting && work.stage != Stage::fetching);
-    if (ready || (work.exchange_done && work.stage != Stage::decoding)) return now;
+    if (work.error || work.exchange_done || work.stage == Stage::awaiting_settlement) return now;
     if (work.stage == Stage::awaiting_put) next = std::min(next, work.look_at_put);
     if (work.stage == Stage::decoding) next = std::min(next, work.decoder->deadline());
     next = std::min(next, work.leased_until - kLease / 2);
@@ -132,46 +137,63 @@ void Finalizer::claim(TimePoint now) {
   auto const least = patience_ == Patience::none ? 1 : 0;
   auto const workers = static_cast<std::size_t>(std::max(pg::settings::audio_workers(), least));
   while (decoders_.size() < workers) {
-    decoders_.push_back(std::make_unique<sandbox::Decoder>(decoder_directory()));
+    decoders_.push_back(std::make_unique<sandbox::Decoder>(program_directory()));
     free_decoders_.push_back(decoders_.back().get());
   }
   std::size_t const room = workers == 0 ? 0 : workers + kAhead - std::min(works_.size(), workers + kAhead);
   look_wanted_ = room > 0 && !gave_up_waiting_;
   if (!look_wanted_ || now < not_before_) return;
-  std::vector<FinalizeJob> jobs;
-  in_transaction(transactions_, [&] { jobs = claim_finalize_jobs(worker_, kLease, static_cast<int>(room)); });
-  nothing_due_ = jobs.empty();
-  look_wanted_ = false;
-  not_before_ = now + kBetweenLooks;
-  for (FinalizeJob& job : jobs) {
-    Work& work = works_.emplace_back();
-    work.job = std::move(job);
-    work.leased_until = now + kLease;
-    work.look_at_put = now;
-    if (work.job.asset.empty()) {
-      fail(work, Error(ErrorKind::not_found, "the job names no asset that exists"));
-    }
-  }
+  std::vector<Work> begun;
+  std::size_t claimed = 0;
+  in_transaction(transactions_, [&] {
+    std::vector<FinalizeJob> const jobs = claim_jobs(worker_, kLease, static_cast<int>(room));
+    claimed = jobs.size();
+    for (FinalizeJob const& job : jobs) begin(job, now, begun);
+  });
+  finalized_.jobs += static_cast<std::int64_t>(claimed - begun.size());
+  nothing_due_ = claimed == 0;
+  look_wanted_ = claimed == room;
+  not_before_ = look_wanted_ ? TimePoint{} : now + kBetweenLooks;
+  for (Work& work : begun) works_.push_back(std::move(work));
   look_for_raw(now);
+}
+
+// Inside the claiming transaction.
+void Finalizer::begin(const FinalizeJob& job, TimePoint now, std::vector<Work>& begun) {
+  Work work;
+  work.job = job;
+  work.leased_until = now + kLease;
+  std::optional<Asset> asset;
+  auto const failure = pg::attempt([&] { asset = begin_job(job, worker_); });
+  if (failure) {
+    fail(work, as_error(*failure));
+  } else if (!asset) {
+    return;
+  } else {
+    work.asset = *std::move(asset);
+  }
+  begun.push_back(std::move(work));
 }
 
 void Finalizer::look_for_raw(TimePoint now) {
   std::vector<Work*> waiting;
   for (Work& work : works_) {
-    if (work.stage == Stage::awaiting_put && work.look_at_put <= now) waiting.push_back(&work);
+    if (!work.error && work.stage == Stage::awaiting_put && work.look_at_put <= now) waiting.push_back(&work);
   }
   if (waiting.empty()) return;
   in_transaction(transactions_, [&] {
     for (Work* work : waiting) {
       work->look_at_put = now + kLookForRaw;
-      if (!raw_is_stored(work->job)) {
+      if (!raw_is_stored(work->asset)) {
         // Nobody may be there to store it.
-        if (patience_ == Patience::none)
-          put_off(*work, Error(ErrorKind::unavailable, "its raw audio is not stored yet"));
+        if (patience_ == Patience::none) {
+          fail(*work, Error(ErrorKind::unavailable, "its raw audio is not stored yet"));
+          gave_up_waiting_ = true;
+        }
         continue;
       }
       auto const failure = pg::attempt([&] {
-        foreign::StoreHandle const handle = foreign::find_store(work->job.store);
+        foreign::StoreHandle const handle = foreign::find_store(work->asset.store);
         if (!foreign::claimed_here(handle)) {
           throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                              "store \"" + handle.name + "\" is looked after by another database");
@@ -189,6 +211,7 @@ void Finalizer::look_for_raw(TimePoint now) {
 
 // Everything that needs no transaction.
 void Finalizer::advance(Work& work) {
+  if (work.error) return;
   if (work.stage == Stage::fetching && !work.raw) fetch(work);
   if (work.stage == Stage::fetching && work.exchange_done) {
     work.exchange_done = false;
@@ -199,8 +222,8 @@ void Finalizer::advance(Work& work) {
       fail(work, error);
     }
   }
-  if (work.stage == Stage::awaiting_decoder && !free_decoders_.empty()) decode(work);
-  if (work.stage == Stage::decoding && work.decoder->step()) finish_decoding(work);
+  if (!work.error && work.stage == Stage::awaiting_decoder && !free_decoders_.empty()) decode(work);
+  if (!work.error && work.stage == Stage::decoding && work.decoder->step()) finish_decoding(work);
   if (work.stage == Stage::putting && work.exchange_done) {
     work.exchange_done = false;
     try {
@@ -219,7 +242,7 @@ void Finalizer::fetch(Work& work) {
     fail(work, error);
     return;
   }
-  work.exchange = fetch_into(work.store, work.job.raw_key, *work.raw);
+  work.exchange = fetch_into(work.store, work.asset.raw_key, *work.raw, work.raw_sha256);
   work.exchange.start([&work] { work.exchange_done = true; });
 }
 
@@ -247,7 +270,7 @@ void Finalizer::finish_decoding(Work& work) {
   try {
     work.reply = work.decoder->take();
     work.raw.reset();
-    work.stage = Stage::awaiting_judgement;
+    put(work);
   } catch (const Error& error) {
     fail(work, error);
   }
@@ -257,44 +280,28 @@ void Finalizer::finish_decoding(Work& work) {
 void Finalizer::put(Work& work) {
   std::uint64_t const size = work.reply.output_size;
   work.stage = Stage::putting;
-  work.exchange = put_and_look(work.store, work.job.final_key, store::Body(work.final->fd(), size), size);
+  work.exchange = put_and_look(work.store, work.asset.final_key, store::Body(work.final->fd(), size), size);
   work.exchange.start([&work] { work.exchange_done = true; });
 }
 
 // All that are ready share one transaction; what fails in one of them is undone for that one alone.
-void Finalizer::judge_and_settle() {
-  bool const any = std::any_of(works_.begin(), works_.end(), [](Work const& work) {
-    return work.error || work.stage == Stage::awaiting_judgement || work.stage == Stage::awaiting_settlement;
-  });
-  if (!any) return;
-  std::vector<Work*> judged;
+void Finalizer::settle_finished() {
   std::vector<std::list<Work>::iterator> over;
+  for (auto work = works_.begin(); work != works_.end(); ++work) {
+    if (work->error || work->stage == Stage::awaiting_settlement) over.push_back(work);
+  }
+  if (over.empty()) return;
   in_transaction(transactions_, [&] {
-    for (auto work = works_.begin(); work != works_.end(); ++work) {
-      if (!work->error && work->stage == Stage::awaiting_judgement) {
-        judge(*work);
-        if (!work->error) judged.push_back(&*work);
-      } else if (work->error || work->stage == Stage::awaiting_settlement) {
-        settle(*work);
-        over.push_back(work);
-      }
-    }
+    for (auto const& work : over) settle(*work);
   });
   // Only what is committed counts: after an error all of it is done again.
   for (auto const& work : over) finish(work);
-  for (Work* work : judged) {
-    if (work->judgement->passed) {
-      put(*work);
-    } else {
-      work->stage = Stage::awaiting_settlement;
-    }
-  }
 }
 
 void Finalizer::finish(std::list<Work>::iterator work) {
   if (work->decoder != nullptr) work->decoder->cancel();
   release_decoder(*work);
-  std::uint64_t const put = !work->error && work->judgement->passed ? work->reply.output_size : 0;
+  std::uint64_t const put = work->error ? 0 : work->reply.output_size;
   finalized_.bytes += static_cast<std::int64_t>(put);
   finalized_.jobs += work->put_off ? 0 : 1;
   monitor::count({.done = work->error ? 0U : 1U, .failed = work->error ? 1U : 0U, .bytes = put});
@@ -302,23 +309,12 @@ void Finalizer::finish(std::list<Work>::iterator work) {
   not_before_ = TimePoint{};
 }
 
-void Finalizer::judge(Work& work) {
-  auto const failure = pg::attempt([&] {
-    work.judgement = judge_figures(work.reply, work.job.target_lufs);
-    if (work.judgement->passed) intend_to_write(work.job, kIntentLasts);
-  });
-  if (failure) fail(work, as_error(*failure));
-}
-
 // A job that cannot be settled (its lease is lost, its row refuses the change) is failed; if even that is refused,
 // somebody else has it.
 void Finalizer::settle(Work& work) {
   if (!work.error) {
-    auto const failure = pg::attempt([&] {
-      std::optional<std::uint64_t> final_size;
-      if (work.judgement->passed) final_size = work.reply.output_size;
-      finish_job(work.job, worker_, *work.judgement, final_size);
-    });
+    auto const failure =
+        pg::attempt([&] { finish_job(work.job, worker_, {.reply = work.reply, .raw_sha256 = work.raw_sha256}); });
     if (!failure) return;
     fail(work, as_error(*failure));
   }
@@ -326,9 +322,9 @@ void Finalizer::settle(Work& work) {
   std::string const why = work.error->message() + (detail.empty() ? "" : ": " + detail);
   auto const refused = pg::attempt([&] {
     if (work.put_off) {
-      put_off_job(work.job, worker_, why);
+      mastering::put_off(work.job, worker_, why);
     } else {
-      fail_job(work.job, worker_, why, !lasting(work.error->kind()));
+      mastering::fail_job(work.job, worker_, why, !lasting(work.error->kind()));
     }
   });
   if (refused) monitor::note_error(refused->message);
@@ -339,12 +335,6 @@ void Finalizer::fail(Work& work, Error error) {
   monitor::note_error(error.message());
   work.put_off = concerns_whole_store(error.kind());
   work.error = std::move(error);
-}
-
-void Finalizer::put_off(Work& work, Error error) {
-  work.put_off = true;
-  work.error = std::move(error);
-  gave_up_waiting_ = true;
 }
 
 void Finalizer::extend(TimePoint now) {

@@ -1,11 +1,10 @@
-// The jobs audio_finalize: raw audio comes from its store, is mastered by a decoder, judged by the rules, put as
-// final/<asset>.wav, looked at again and only then entered in its row; the raw object goes because no live row holds
-// it any more. One step() does what can be done without waiting; whoever owns it waits for replies and for the decoders
-// in between. The database worker keeps one for its life, CALL audiostore.run('mastering') makes one until no job is
-// due.
+// The jobs audio_finalize: raw audio comes from its store, is mastered by a decoder, put as final/<asset>.wav, looked
+// at again and only then entered in its row; the raw object goes because no live row holds it any more. One step() does
+// what can be done without waiting; whoever owns it waits for replies and for the decoders in between. The database
+// worker keeps one for its life, CALL audiostore.run('mastering') makes one until no job is due.
 //
-//   claim (transaction)   work (none)          judge (transaction)       work (none)    settle (transaction)
-//   pending ─► running ─► fetch ─► decode ─► rules; intent to write ─► put ─► head ─► row, segments, job done
+//   claim (transaction)                  work (none)                    settle (transaction)
+//   pending ─► running, intent to write ─► fetch ─► decode ─► put ─► head ─► row, rules, segments, job done
 //
 // What would surprise you: before the first byte of the final object travels, its delete is queued for later. The
 // row that comes to hold the key cancels it; if none does, whatever we wrote goes. So a crash at any step leaves
@@ -57,34 +56,28 @@ class Finalizer {
   void stop();
 
  private:
-  enum class Stage {
-    awaiting_put,
-    fetching,
-    awaiting_decoder,
-    decoding,
-    awaiting_judgement,
-    putting,
-    awaiting_settlement
-  };
+  enum class Stage { awaiting_put, fetching, awaiting_decoder, decoding, putting, awaiting_settlement };
 
   struct Work {
     FinalizeJob job;
+    Asset asset;
     Stage stage = Stage::awaiting_put;
     TimePoint leased_until{};
     TimePoint look_at_put{};
     std::shared_ptr<foreign::OpenStore> store;
     std::optional<Spool> raw;
+    std::string raw_sha256;
     std::optional<Spool> final;
     Task<void> exchange;
     bool exchange_done = false;
     sandbox::Decoder* decoder = nullptr;
     audio::wire::Reply reply{};
-    std::optional<Judgement> judgement;
     std::optional<Error> error;
     bool put_off = false;  // with the error, and without counting the attempt
   };
 
   void claim(TimePoint now);
+  void begin(const FinalizeJob& job, TimePoint now, std::vector<Work>& begun);
   void extend(TimePoint now);
   void look_for_raw(TimePoint now);
   void advance(Work& work);
@@ -92,12 +85,10 @@ class Finalizer {
   void decode(Work& work);
   void finish_decoding(Work& work);
   void put(Work& work);
-  void judge_and_settle();
-  void judge(Work& work);
+  void settle_finished();
   void settle(Work& work);
   void finish(std::list<Work>::iterator work);
   void fail(Work& work, Error error);
-  void put_off(Work& work, Error error);
   void release_decoder(Work& work);
   TimePoint next_time(TimePoint now) const;
 

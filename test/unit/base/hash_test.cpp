@@ -35,5 +35,13 @@ TEST(Hash, AKeyIsUsedManyTimes) {
   EXPECT_EQ(HmacSha256("")("x"), hmac_sha256("", "x"));
 }
 
+TEST(Hash, PiecesMakeTheSameDigestAsTheWhole) {
+  Sha256 pieces;
+  pieces.update("a");
+  pieces.update("");
+  pieces.update("bc");
+  EXPECT_EQ(pieces.finish(), sha256("abc"));
+}
+
 }  // namespace
 }  // namespace audiostore
