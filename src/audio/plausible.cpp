@@ -32,7 +32,9 @@ std::size_t character_length(std::string_view text) {
 std::size_t append_character(std::string& out, std::string_view text) {
   const std::size_t length = character_length(text);
   const auto first = static_cast<unsigned char>(text.front());
-  if (length > 1) {
+  if (length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) {
+    out += ' ';  // control characters beyond ASCII
+  } else if (length > 1) {
     out.append(text.substr(0, length));
   } else if (length == 1) {
     out += first < 0x20 || first == 0x7F ? ' ' : static_cast<char>(first);

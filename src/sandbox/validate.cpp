@@ -12,8 +12,8 @@ namespace wire = audio::wire;
 using Lie = std::optional<std::string>;
 
 constexpr double kMostDecibels = 2000;  // samples are floats: 10^38 is 760 dB
-constexpr double kMostSeconds = 1e9;
-constexpr std::uint64_t kMostFrames = std::uint64_t{1} << 48;
+constexpr std::uint64_t kMostFrames = std::uint64_t{1} << 53;
+constexpr double kMostSeconds = static_cast<double>(kMostFrames) / wire::kLeastSampleRate;
 constexpr std::size_t kWaveformPoint = 3 * sizeof(float);
 
 // What one field may be, with its name for the DETAIL.

@@ -67,9 +67,7 @@ void descriptors(Scene& scene) {
   say(scene, list.data());
 }
 
-void environment(Scene& scene) {
-  say(scene, environ == nullptr || environ[0] == nullptr ? "empty" : environ[0]);
-}
+void environment(Scene& scene) { say(scene, environ == nullptr || environ[0] == nullptr ? "empty" : environ[0]); }
 
 void allocate(Scene& /*scene*/) {
   for (;;) {
@@ -142,6 +140,7 @@ constexpr struct {
     {"damaged", [](Scene& s) { s.reply.status = wire::Status::damaged; }},
     {"descriptors", descriptors},
     {"environment", environment},
+    {"polite_open", [](Scene& s) { say(s, open("/etc/passwd", O_RDONLY) < 0 ? "refused" : "opened"); }},
     {"lie", lie},
     // System calls that are not for a decoder.
     {"open", [](Scene&) { try_call(SYS_open, "/etc/passwd", O_RDONLY); }},

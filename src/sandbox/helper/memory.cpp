@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "sandbox/hello.hpp"
+#include "sandbox/helper/files.hpp"
 
 namespace audiostore::sandbox {
 namespace {
@@ -31,7 +32,7 @@ void on_crash(int signal) {
 
 std::uint64_t address_space() {
   std::array<char, 128> text{};
-  int const fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  int const fd = open_before_confinement("/proc/self/statm", O_RDONLY);
   if (fd < 0) return 0;
   ssize_t const length = read(fd, text.data(), text.size());
   close(fd);

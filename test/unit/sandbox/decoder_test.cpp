@@ -135,6 +135,8 @@ TEST_F(DecoderTest, HasNoOtherDescriptors) {
 
 TEST_F(DecoderTest, HasAnEmptyEnvironment) { EXPECT_EQ(failure("environment").message(), "empty"); }
 
+TEST_F(DecoderTest, LibrariesThatLookForFilesFindNone) { EXPECT_EQ(failure("polite_open").message(), "refused"); }
+
 TEST_F(DecoderTest, EveryLieIsAnErrorThatSaysSo) {
   for (std::size_t i = 0; i < test::lies().size(); i++) {
     ASSERT_EQ(ftruncate(output_.fd(), 0), 0);
