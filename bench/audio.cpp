@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "audio/av/reader.hpp"
 #include "audio/perform.hpp"
 
 namespace {
@@ -88,7 +89,7 @@ int main(int count, char** arguments) {
   for (int i = 0; i < std::max(repetitions, 1); ++i) {
     ::lseek(output, 0, SEEK_SET);
     const auto start = std::chrono::steady_clock::now();
-    reply = audiostore::audio::perform(request, input, output, nullptr);
+    reply = audiostore::audio::perform(request, input, output, audiostore::audio::open_av);
     times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   print(reply);

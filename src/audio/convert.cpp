@@ -23,9 +23,15 @@ bool lossy(wire::Codec codec) {
   }
 }
 
+// Containers that count in milliseconds or parts of a film, not in samples.
+bool inexact(wire::Container container) {
+  return container == wire::Container::mp4 || container == wire::Container::matroska ||
+         container == wire::Container::webm;
+}
+
 // Frames that may be missing at the end. A lost block of a lossless codec is longer than what resampling rounds.
 std::uint64_t forgiven(const wire::Info& info) {
-  return lossy(info.codec) ? static_cast<std::uint64_t>(info.sample_rate) / 4 : 64;
+  return lossy(info.codec) || inexact(info.container) ? static_cast<std::uint64_t>(info.sample_rate) / 4 : 64;
 }
 
 void check_arguments(const wire::Request& request) {

@@ -22,20 +22,20 @@ double Limiter::Average::next(double value) {
   if (value < 1.0) ++below_one_;
   sum_ += value - oldest;
   oldest = value;
-  position_ = (position_ + 1) % values_.size();
+  if (++position_ == values_.size()) position_ = 0;
   if (below_one_ == 0) sum_ = static_cast<double>(values_.size());
-  return sum_ / static_cast<double>(values_.size());
+  return sum_ * share_;
 }
 
 double Limiter::Minimum::next(double value) {
   ++time_;
   if (count_ > 0 && queue_[first_].time + length_ <= time_) {
-    first_ = (first_ + 1) % queue_.size();
+    first_ = wrapped(first_ + 1);
     --count_;
   }
-  while (count_ > 0 && queue_[(first_ + count_ - 1) % queue_.size()].value >= value) --count_;
+  while (count_ > 0 && queue_[wrapped(first_ + count_ - 1)].value >= value) --count_;
   if (value < 1.0) {
-    queue_[(first_ + count_) % queue_.size()] = {time_, value};
+    queue_[wrapped(first_ + count_)] = {time_, value};
     ++count_;
   }
   return count_ > 0 ? queue_[first_].value : 1.0;
@@ -52,7 +52,7 @@ Limiter::Limiter(int sample_rate, int channels, float ceiling)
       second_average_(look_ahead_ / 2),
       // The averages reach the minimum two frames before their length; the peak then lies in the middle of its reach.
       delay_(look_ahead_ + kReach + Oversampler::kDelay - 2),
-      delayed_((delay_ + kTile) * channels_),
+      delayed_((delay_ + kChunk) * channels_),
       planar_(channels_, std::vector<float>(Oversampler::kHistory + kTile)),
       envelope_(kTile),
       tile_peaks_(channels_) {}
@@ -103,23 +103,27 @@ void Limiter::apply(float* frames_out, std::size_t frames, bool loud) {
 }
 
 void Limiter::process(std::span<const float> interleaved, const Output& output) {
-  std::size_t left = interleaved.size() / channels_;
-  const float* next = interleaved.data();
-  while (left > 0) {
-    const std::size_t frames = std::min(left, kTile);
-    const bool loud = detect(next, frames);
-    std::memcpy(delayed_.data() + delay_ * channels_, next, sizeof(float) * frames * channels_);
-    apply(delayed_.data(), frames, loud);
-    taken_ += frames;
-    // Before the first frame come those that the delay was filled with.
-    const std::uint64_t due = taken_ > delay_ ? taken_ - delay_ : 0;
-    const auto ready = static_cast<std::size_t>(due - given_);
-    if (ready > 0) output(std::span(delayed_).subspan((frames - ready) * channels_, ready * channels_));
-    given_ = due;
-    std::memmove(delayed_.data(), delayed_.data() + frames * channels_, sizeof(float) * delay_ * channels_);
-    next += frames * channels_;
-    left -= frames;
+  while (!interleaved.empty()) {
+    const std::size_t frames = std::min(interleaved.size() / channels_, kChunk);
+    process_chunk(interleaved.data(), frames, output);
+    interleaved = interleaved.subspan(frames * channels_);
   }
+}
+
+void Limiter::process_chunk(const float* interleaved, std::size_t frames, const Output& output) {
+  std::memcpy(delayed_.data() + delay_ * channels_, interleaved, sizeof(float) * frames * channels_);
+  for (std::size_t start = 0; start < frames; start += kTile) {
+    const std::size_t count = std::min(kTile, frames - start);
+    const bool loud = detect(interleaved + start * channels_, count);
+    apply(delayed_.data() + start * channels_, count, loud);
+  }
+  taken_ += frames;
+  // Before the first frame come those that the delay was filled with.
+  const std::uint64_t due = taken_ > delay_ ? taken_ - delay_ : 0;
+  const auto ready = static_cast<std::size_t>(due - given_);
+  if (ready > 0) output(std::span(delayed_).subspan((frames - ready) * channels_, ready * channels_));
+  given_ = due;
+  std::memmove(delayed_.data(), delayed_.data() + frames * channels_, sizeof(float) * delay_ * channels_);
 }
 
 void Limiter::finish(const Output& output) {

@@ -29,19 +29,22 @@ class Limiter {
   std::uint64_t limited_frames() const { return limited_; }  // cut by more than 0.1 dB
 
  private:
-  static constexpr std::size_t kTile = 128;
+  static constexpr std::size_t kTile = 128;          // looked at together
+  static constexpr std::size_t kChunk = 64 * kTile;  // given out together
   static constexpr std::size_t kReach = 3;  // samples around a point between samples that its gain has to hold for
 
   // A moving average over the last `length` values; exact again as soon as nothing but ones is in it.
   class Average {
    public:
-    explicit Average(std::size_t length) : values_(length, 1.0), sum_(static_cast<double>(length)) {}
+    explicit Average(std::size_t length)
+        : values_(length, 1.0), sum_(static_cast<double>(length)), share_(1.0 / sum_) {}
     double next(double value);
     bool resting() const { return below_one_ == 0; }
 
    private:
     std::vector<double> values_;
     double sum_;
+    double share_;
     std::size_t position_ = 0;
     std::size_t below_one_ = 0;
   };
@@ -58,6 +61,7 @@ class Limiter {
       std::uint64_t time;
       double value;
     };
+    std::size_t wrapped(std::size_t place) const { return place < queue_.size() ? place : place - queue_.size(); }
     std::size_t length_;
     std::vector<Entry> queue_;  // ring of rising values, none of them 1
     std::size_t first_ = 0;
@@ -67,7 +71,8 @@ class Limiter {
 
   bool detect(const float* interleaved, std::size_t frames);
   double next_gain(double needed);
-  void apply(float* frames_out, std::size_t frames, bool quiet);
+  void apply(float* frames_out, std::size_t frames, bool loud);
+  void process_chunk(const float* interleaved, std::size_t frames, const Output& output);
 
   std::size_t channels_;
   float ceiling_;
@@ -81,7 +86,7 @@ class Limiter {
   double deepest_ = 1;
   std::uint64_t limited_ = 0;
   std::size_t delay_;                       // frames
-  std::vector<float> delayed_;              // the last delay_ frames, then the tile
+  std::vector<float> delayed_;              // the last delay_ frames, then the chunk
   std::vector<std::vector<float>> planar_;  // per channel: history, then the tile
   std::vector<float> envelope_;             // of the tile
   std::uint64_t taken_ = 0;                 // frames in

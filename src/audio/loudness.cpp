@@ -44,8 +44,8 @@ double range(std::vector<double> blocks) {
   std::erase_if(blocks, [gate](double block) { return block < gate; });
   std::sort(blocks.begin(), blocks.end());
   const auto last = static_cast<double>(blocks.size() - 1);
-  const double low = blocks[static_cast<std::size_t>(last * 0.10 + 0.5)];
-  const double high = blocks[static_cast<std::size_t>(last * 0.95 + 0.5)];
+  const double low = blocks[static_cast<std::size_t>(std::lround(last * 0.10))];
+  const double high = blocks[static_cast<std::size_t>(std::lround(last * 0.95))];
   return to_lufs(high) - to_lufs(low);
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "audio/encoder.hpp"
+#include "audio/meter.hpp"
 #include "audio/source.hpp"
 #include "audio/wire.hpp"
 
@@ -27,6 +28,9 @@ void waveform(const Job& job, wire::Reply& reply);
 // Gives every block of what is left of the source to visit. Throws damaged where the audio ends before the frame that
 // its header promised; a quarter of a second is forgiven to lossy codecs, whose headers are inexact.
 void for_each_block(Source& source, const std::function<void(std::span<float>)>& visit);
+
+// Reads the source to its end.
+Meter measure_all(Source& source);
 
 // The source in the channels, rate and format that a request asks for.
 class Converted {

@@ -72,8 +72,7 @@ sf_count_t VirtualInput::seek(sf_count_t offset, int whence) noexcept {
 
 void VirtualInput::rethrow() { rethrow_kept(failure_); }
 
-VirtualOutput::VirtualOutput(int descriptor, std::uint64_t max_bytes)
-    : descriptor_(descriptor), origin_(0), max_bytes_(max_bytes) {
+VirtualOutput::VirtualOutput(int descriptor, std::uint64_t max_bytes) : descriptor_(descriptor), max_bytes_(max_bytes) {
   const off_t here = ::lseek(descriptor, 0, SEEK_CUR);
   if (here < 0) throw Failure(wire::Status::failed, "the output cannot be written at offsets", std::strerror(errno));
   origin_ = static_cast<std::uint64_t>(here);

@@ -48,7 +48,7 @@ class VirtualOutput {
   sf_count_t seek(sf_count_t offset, int whence) noexcept;
 
   int descriptor_;
-  std::uint64_t origin_;
+  std::uint64_t origin_ = 0;
   std::uint64_t max_bytes_;
   std::uint64_t size_ = 0;
   std::uint64_t position_ = 0;
