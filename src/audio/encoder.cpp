@@ -191,6 +191,9 @@ void Encoder::finish() {
   const int error = sf_close(file_.release());
   bytes_.rethrow();
   if (error != 0) throw Failure(wire::Status::failed, "could not encode", sf_error_number(error));
+  // FLAC and MP3 begin with their first frame.
+  if (bytes_.size() == 0)
+    throw invalid_argument(std::string(format_name(target_.format)) + " cannot hold audio without a sample");
 }
 
 wire::Info Encoder::info() const {

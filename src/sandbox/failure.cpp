@@ -20,6 +20,14 @@ Error out_of_memory(const Limits& limits) {
           "It may have " + std::to_string(limits.memory >> 20) + " MB.", "Raise audiostore.decoder_memory."};
 }
 
+// A DETAIL is a sentence.
+std::string sentence(std::string text) {
+  if (text.empty()) return text;
+  if (text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  if (text.back() != '.') text += '.';
+  return text;
+}
+
 Error died(const std::string& detail) {
   return {ErrorKind::decoder_died, "the audio decoder ended unexpectedly", detail};
 }
@@ -54,7 +62,7 @@ Error failure_of(const Ending& ending, const Limits& limits) {
 
 Error failure_of(const wire::Reply& reply, const Limits& limits) {
   std::string const message = reply.message.data();
-  std::string const detail = reply.detail.data();
+  std::string const detail = sentence(reply.detail.data());
   auto const error = [&](ErrorKind kind, const char* otherwise) {
     return Error(kind, message.empty() ? otherwise : message, detail);
   };

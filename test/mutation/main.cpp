@@ -1,7 +1,7 @@
 // Runs mutated audio through every operation of the decoder, as many at a time as there are decoders, and counts what
-// came of it. Crashes of the decoder are counted and not held against it: that is what its walls are for. What fails
-// the run is a helper that outlives its deadline or its call, a reply that does not hold, and anything else than an
-// Error.
+// came of it. A file that cannot even be opened meets one more operation, each time another: the rest would be the
+// same. Crashes of the decoder are counted and not held against it: that is what its walls are for. What fails the run
+// is a helper that outlives its deadline or its call, a reply that does not hold, and anything else than an Error.
 //
 //   audiostore-mutation PROGRAMS COUNT [SEED_FILE...]     PROGRAMS: the directory of audiostore-decoder
 //
@@ -79,6 +79,7 @@ class Lane {
     file_ = std::move(file);
     rewrite(input_, file_.bytes);
     operation_ = 1;
+    refused_ = false;
     start(totals);
   }
   // Goes on until there is something to wait for.
@@ -86,7 +87,7 @@ class Lane {
     pid_ = decoder_.pid();
     while (busy() && decoder_.step()) {
       settle(totals);
-      operation_ = operation_ < kOperations ? operation_ + 1 : 0;
+      operation_ = next_operation();
       if (busy()) start(totals);
     }
     if (busy() && steady_clock::now() > began_ + kLimits.timeout + kTolerance)
@@ -128,12 +129,18 @@ class Lane {
     pid_ = decoder_.pid();
   }
 
+  std::size_t next_operation() {
+    if (operation_ == 1 && refused_) return 2 + turn_++ % (kOperations - 1);
+    return refused_ || operation_ == kOperations ? 0 : operation_ + 1;
+  }
+
   void settle(Totals& totals) {
     try {
       decoder_.take();
       totals.outcomes["done"]++;
       return;
     } catch (const Error& error) {
+      if (operation_ == 1) refused_ = true;
       bool const died = error.kind() == ErrorKind::decoder_died;
       std::string const story = died ? ": " + error.message() + ": " + error.detail() : "";
       totals.outcomes[name_of(error.kind()) + story]++;
@@ -155,6 +162,8 @@ class Lane {
   int pid_ = -1;
   test::Seed file_;
   std::size_t operation_ = 0;
+  std::size_t turn_ = 0;
+  bool refused_ = false;  // by the first operation, which is info
   steady_clock::time_point began_;
 };
 
