@@ -117,7 +117,7 @@ TimePoint Finalizer::step(TimePoint now) {
 }
 
 TimePoint Finalizer::next_time(TimePoint now) const {
-  TimePoint next = look_wanted_ ? not_before_ : not_before_ - kBetweenLooks + kLookForJobs;
+  TimePoint next = look_wanted_ ? not_before_ : now + kLookForJobs;
   for (Work const& work : works_) {
     if (work.error || work.exchange_done || work.stage == Stage::awaiting_settlement) return now;
     if (work.stage == Stage::awaiting_put) next = std::min(next, work.look_at_put);
@@ -153,7 +153,7 @@ void Finalizer::claim(TimePoint now) {
   finalized_.jobs += static_cast<std::int64_t>(claimed - begun.size());
   nothing_due_ = claimed == 0;
   look_wanted_ = claimed == room;
-  not_before_ = look_wanted_ ? TimePoint{} : now + kBetweenLooks;
+  not_before_ = look_wanted_ ? now : now + kBetweenLooks;
   for (Work& work : begun) works_.push_back(std::move(work));
   look_for_raw(now);
 }
