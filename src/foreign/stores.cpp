@@ -37,9 +37,10 @@ std::shared_ptr<OpenStore> open(store::Config config) {
   const store::Provider* provider = store::find_provider(config.provider);
   auto opened = std::make_shared<OpenStore>();
   opened->config = std::move(config);
-  // A local store needs no sockets: do not make the client for its sake.
-  opened->store = provider->open(
-      opened->config, {.client = provider->name == "local" ? nullptr : &client(), .clock = &clock, .random = random});
+  // A local store needs no sockets: a session does not make the client for its sake.
+  bool const wants_client = provider->name != "local" || IsBackgroundWorker;
+  opened->store =
+      provider->open(opened->config, {.client = wants_client ? &client() : nullptr, .clock = &clock, .random = random});
   return opened;
 }
 

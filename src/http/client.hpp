@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -23,6 +24,10 @@ class Client {
   // Completes inside the first poll() after that time: the delay before another attempt.
   virtual Task<void> pause(std::chrono::milliseconds delay) = 0;
 
+  // Runs blocking work (file copies, fsync) on a thread of the client; completes inside poll(). The rules for the work
+  // are in base/offload.hpp.
+  virtual Task<void> offload(std::function<void()> work) = 0;
+
   // Waits until a socket is ready, one of wake_fds is readable or the timeout passes; moves every
   // exchange on and resumes the tasks whose reply is there. Exceptions of the tasks stay in the tasks. Not to be
   // called from inside a task.
@@ -31,7 +36,7 @@ class Client {
     poll(timeout, std::span<const int>(&wake_fd, wake_fd < 0 ? 0 : 1));
   }
 
-  // Exchanges and pauses that are not done.
+  // Exchanges, pauses and offloaded work that are not done.
   virtual std::size_t in_flight() const = 0;
 };
 

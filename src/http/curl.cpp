@@ -18,6 +18,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/offload.hpp"
 #include "http/client.hpp"
 
 namespace audiostore::http {
@@ -31,6 +32,8 @@ constexpr std::size_t kMaxErrorBody = std::size_t{64} << 10;
 constexpr std::size_t kLargeBody = std::size_t{64} << 10;
 constexpr long kLargeUploadBuffer = 512L << 10;
 constexpr std::chrono::milliseconds kConnectTimeout{10000};
+// Disks take a few writes at a time well.
+constexpr std::size_t kOffloadThreads = 4;
 
 // libcurl starts its resolver thread with the mask of the thread that calls it. Signals that mean a fault of
 // the code itself stay open.
@@ -160,9 +163,10 @@ class CurlClient final : public Client {
     co_return co_await exchange;
   }
   Task<void> pause(std::chrono::milliseconds delay) override;
+  Task<void> offload(std::function<void()> work) override { return offload_.run(std::move(work)); }
   void poll(std::chrono::milliseconds timeout, std::span<const int> wake_fds) override;
   std::size_t in_flight() const override {
-    return waiting_.size() + active_.size() + finished_.size() + pauses_.size();
+    return waiting_.size() + active_.size() + finished_.size() + pauses_.size() + offload_.in_flight();
   }
 
  private:
@@ -190,6 +194,7 @@ class CurlClient final : public Client {
   std::list<Exchange*> waiting_, active_, finished_;
   std::unordered_map<std::string, std::size_t> active_per_origin_;
   Pauses pauses_;
+  Offload offload_{kOffloadThreads};
 };
 
 struct CurlClient::Pause {
@@ -589,7 +594,7 @@ bool CurlClient::resume_ready() {
     any = true;
     pause.task.resume();
   }
-  return any;
+  return offload_.resume_done() || any;
 }
 
 bool CurlClient::step() {
@@ -613,8 +618,9 @@ std::chrono::milliseconds CurlClient::until_next_deadline(std::chrono::milliseco
 void CurlClient::poll(std::chrono::milliseconds timeout, std::span<const int> wake_fds) {
   if (step()) return;
   std::vector<curl_waitfd> wake;
-  wake.reserve(wake_fds.size());
+  wake.reserve(wake_fds.size() + 1);
   for (const int fd : wake_fds) wake.push_back({.fd = fd, .events = CURL_WAIT_POLLIN, .revents = 0});
+  if (offload_.in_flight() > 0) wake.push_back({.fd = offload_.fd(), .events = CURL_WAIT_POLLIN, .revents = 0});
   const auto wait = until_next_deadline(timeout);
   curl_multi_poll(multi_, wake.data(), static_cast<unsigned>(wake.size()), static_cast<int>(wait.count()), nullptr);
   step();

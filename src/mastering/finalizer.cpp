@@ -57,15 +57,23 @@ Error as_error(const pg::Failure& failure) {
   return {ErrorKind::internal, failure.message, failure.detail, failure.hint};
 }
 
-Task<void> fetch_into(std::shared_ptr<foreign::OpenStore> store, std::string key, Spool& spool, std::string& hash) {
+std::string sha256_of(const Spool& spool) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  std::uint64_t const size = spool.size();
+  store::Body const body(spool.fd(), size);
   Sha256 digest;
-  store::Sink const sink = [&](BytesView piece) {
-    spool.append(piece);
-    digest.update(piece);
-  };
+  Bytes buffer;
+  for (std::uint64_t at = 0; at < size; at += kPiece) digest.update(body.read(at, std::min(kPiece, size - at), buffer));
+  return hex(view(digest.finish()));
+}
+
+Task<void> fetch_into(std::shared_ptr<foreign::OpenStore> store, std::string key, Spool& spool, std::string& hash) {
+  store::Sink const sink = [&](BytesView piece) { spool.append(piece); };
   auto get = store->store->get(std::move(key), store::Range{}, sink);
   co_await get;
-  hash = hex(view(digest.finish()));
+  std::function<void()> const work = [&] { hash = sha256_of(spool); };
+  auto hashing = foreign::client().offload(work);
+  co_await hashing;
 }
 
 // The object is there, whole, before any row may name it.

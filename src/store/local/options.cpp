@@ -62,7 +62,8 @@ std::unique_ptr<Store> open(const Config& config, Surroundings surroundings) {
                                                .prefix = config.common.prefix,
                                                .public_url = config.common.public_url},
                                       surroundings.clock != nullptr ? *surroundings.clock : system_clock,
-                                      surroundings.random != nullptr ? *surroundings.random : system_random);
+                                      surroundings.random != nullptr ? *surroundings.random : system_random,
+                                      surroundings.client);
 }
 
 }  // namespace

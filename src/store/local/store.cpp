@@ -87,8 +87,8 @@ std::string strip(const std::string& key, const std::string& prefix) { return ke
 
 }  // namespace
 
-LocalStore::LocalStore(Settings settings, const Clock& clock, Random& random)
-    : settings_(std::move(settings)), clock_(clock), random_(random) {}
+LocalStore::LocalStore(Settings settings, const Clock& clock, Random& random, http::Client* client)
+    : settings_(std::move(settings)), clock_(clock), random_(random), client_(client) {}
 
 std::string LocalStore::whole(const std::string& key) const {
   // An empty or absolute key must not turn into a valid one by its prefix.
@@ -106,6 +106,31 @@ void LocalStore::clean_up(const Root& root) {
   remove_stale_files(root, now);
 }
 
+struct LocalStore::Put {
+  const std::string& name;
+  const Body& body;
+  const Attributes& attributes;
+  std::uint64_t seed;  // of the temporary name
+  struct stat status {};
+};
+
+// May run on another thread: nothing of the store changes.
+void LocalStore::write(Put& put) const {
+  SeededRandom random(put.seed);
+  const Root root = open_root();
+  StagedFile file(root, random, put.name);
+  if (put.body.descriptor() < 0) {
+    Bytes none;
+    file.write(put.body.read(0, put.body.size(), none));
+  } else {
+    lseek(put.body.descriptor(), 0, SEEK_SET);
+    file.copy_from(put.body.descriptor(), put.body.size());
+  }
+  write_attributes(file.fd(), put.attributes, put.name);
+  file.publish();
+  if (fstat(file.fd(), &put.status) != 0) throw failure(errno, "could not read the attributes of object", put.name);
+}
+
 Task<ObjectInfo> LocalStore::put(std::string key, Body body, PutOptions options) {
   const std::string name = whole(key);
   if (!options.storage_class.empty() && options.storage_class != "STANDARD") throw no_storage_classes();
@@ -114,21 +139,16 @@ Task<ObjectInfo> LocalStore::put(std::string key, Body body, PutOptions options)
   attributes.metadata = std::move(options.metadata);
   check_attributes(attributes, name);
   cursor_.reset();
-  const Root root = open_root();
-  clean_up(root);
-  StagedFile file(root, random_, name);
-  if (body.descriptor() < 0) {
-    Bytes none;
-    file.write(body.read(0, body.size(), none));
+  clean_up(open_root());
+  Put put{.name = name, .body = body, .attributes = attributes, .seed = random_.bits()};
+  if (client_ != nullptr) {
+    const std::function<void()> work = [this, &put] { write(put); };
+    Task<void> writing = client_->offload(work);
+    co_await writing;
   } else {
-    lseek(body.descriptor(), 0, SEEK_SET);
-    file.copy_from(body.descriptor(), body.size());
+    write(put);
   }
-  write_attributes(file.fd(), attributes, name);
-  file.publish();
-  struct stat status {};
-  if (fstat(file.fd(), &status) != 0) throw failure(errno, "could not read the attributes of object", name);
-  ObjectInfo info = describe(status, std::move(key));
+  ObjectInfo info = describe(put.status, std::move(key));
   info.content_type = std::move(attributes.content_type);
   info.metadata = std::move(attributes.metadata);
   co_return info;

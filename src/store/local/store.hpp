@@ -1,10 +1,12 @@
-// The store of provider `local`. Its calls do not wait for sockets: every task is done when start() returns.
+// The store of provider `local`. Its calls do not wait for sockets: every task is done when start() returns, except
+// that a put is written and synced beside the caller's thread where there is a client to do so.
 #pragma once
 
 #include <optional>
 
 #include "base/clock.hpp"
 #include "base/random.hpp"
+#include "http/client.hpp"
 #include "store/local/root.hpp"
 #include "store/local/walk.hpp"
 #include "store/store.hpp"
@@ -20,8 +22,8 @@ struct Settings {
 
 class LocalStore final : public Store {
  public:
-  // Clock and random outlive the store.
-  LocalStore(Settings settings, const Clock& clock, Random& random);
+  // Clock, random and client (null: none) outlive the store.
+  LocalStore(Settings settings, const Clock& clock, Random& random, http::Client* client = nullptr);
 
   void check_key(std::string_view key) const override;
   Task<ObjectInfo> put(std::string key, Body body, PutOptions options) override;
@@ -47,11 +49,14 @@ class LocalStore final : public Store {
   std::string whole(const std::string& key) const;
   Root open_root() const { return Root(settings_.root, settings_.resolution); }
   void clean_up(const Root& root);
+  struct Put;
+  void write(Put& put) const;
   Walk take_walk(const ListQuery& query);
 
   Settings settings_;
   const Clock& clock_;
   Random& random_;
+  http::Client* client_;
   std::optional<TimePoint> cleaned_up_;
   std::optional<Cursor> cursor_;
 };
