@@ -112,6 +112,13 @@ TEST(Hostile, FloatsThatAreNoNumbers) {
   }
 }
 
+TEST(Hostile, SamplesFarBeyondFullScaleAreEncoded) {
+  Signal signal = programme(22050, 1, 2);
+  for (std::size_t i = 0; i < signal.samples.size(); ++i) signal.samples[i] *= i % 1000 < 500 ? 1e30F : 1e-30F;
+  for (const Format format : {Format::wav, Format::flac, Format::ogg, Format::opus, Format::mp3})
+    EXPECT_EQ(call(wav(signal, 32), request(Operation::transcode, format)).reply.status, Status::ok);
+}
+
 TEST(Hostile, MutationsOfEveryContainerEndInAReply) {
   std::mt19937 random(20240229);
   const std::string original = wav(programme(16000, 1, 1.5));
