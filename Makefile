@@ -4,7 +4,7 @@
 #   make install         install it for PG_CONFIG's server (honours DESTDIR)
 #   make installcheck    regression tests against a running server that has it installed
 #   make check           install what is missing (apt), build, and run every test; touches no system directory
-#   make check STAGE=tap one stage of it: format, tidy, unit, sanitize, regress, isolation, tap ...
+#   make check STAGE=tap one stage of it: format, tidy, unit, sanitize, mutation, regress, isolation, tap ...
 #   make demo            install what is missing, build, and show the main job on a throw-away server
 #   make bench           the measurements
 #   make lint            formatting and clang-tidy only;  make format  rewrites the sources

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <string>
 #include <vector>
@@ -85,15 +86,20 @@ int main(int count, char** arguments) {
   request.input = {size, size, 0};
 
   std::vector<double> times;
+  std::vector<double> busy;
   wire::Reply reply{};
   for (int i = 0; i < std::max(repetitions, 1); ++i) {
     ::lseek(output, 0, SEEK_SET);
     const auto start = std::chrono::steady_clock::now();
+    const std::clock_t worked = std::clock();
     reply = audiostore::audio::perform(request, input, output, audiostore::audio::open_av);
     times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    busy.push_back(static_cast<double>(std::clock() - worked) / CLOCKS_PER_SEC);
   }
   print(reply);
   std::sort(times.begin(), times.end());
-  std::printf("seconds median=%.4f least=%.4f most=%.4f\n", times[times.size() / 2], times.front(), times.back());
+  std::sort(busy.begin(), busy.end());
+  std::printf("seconds median=%.4f least=%.4f most=%.4f processor median=%.4f least=%.4f\n", times[times.size() / 2],
+              times.front(), times.back(), busy[busy.size() / 2], busy.front());
   return reply.status == wire::Status::ok ? 0 : 1;
 }

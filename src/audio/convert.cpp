@@ -12,12 +12,18 @@ namespace {
 
 constexpr std::size_t kBlockFrames = 8192;
 
-bool lossy(wire::Codec codec) {
+// Whose headers count packets.
+bool inexact(wire::Codec codec) {
   switch (codec) {
     case wire::Codec::vorbis:
     case wire::Codec::opus:
     case wire::Codec::mp3:
     case wire::Codec::aac:
+    case wire::Codec::alac:  // lossless, but its last packet is counted in full
+    case wire::Codec::ima_adpcm:
+    case wire::Codec::ms_adpcm:
+    case wire::Codec::gsm:
+    case wire::Codec::g72x:
     case wire::Codec::other: return true;
     default: return false;
   }
@@ -31,7 +37,7 @@ bool inexact(wire::Container container) {
 
 // Frames that may be missing at the end. A lost block of a lossless codec is longer than what resampling rounds.
 std::uint64_t forgiven(const wire::Info& info) {
-  return lossy(info.codec) || inexact(info.container) ? static_cast<std::uint64_t>(info.sample_rate) / 4 : 64;
+  return inexact(info.codec) || inexact(info.container) ? static_cast<std::uint64_t>(info.sample_rate) / 4 : 64;
 }
 
 void check_arguments(const wire::Request& request) {

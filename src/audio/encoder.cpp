@@ -7,6 +7,7 @@
 #include <string>
 
 #include "audio/quantise.hpp"
+#include "audio/samples.hpp"
 #include "audio/sound_file.hpp"
 #include "audio/sound_format.hpp"
 
@@ -177,6 +178,7 @@ void Encoder::write(std::span<float> interleaved) {
              frames_ * static_cast<std::uint64_t>(target_.channels), steps_.data());
     written = sf_writef_int(file_.get(), steps_.data(), frames);
   } else {
+    clip(interleaved.data(), interleaved.size());  // LAME ends the process over samples far beyond full scale
     written = sf_writef_float(file_.get(), interleaved.data(), frames);
   }
   bytes_.rethrow();

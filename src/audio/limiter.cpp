@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "audio/samples.hpp"
 
@@ -16,15 +17,23 @@ constexpr double kAudibleCut = 0.98855309465693886;  // -0.1 dB
 
 }  // namespace
 
-double Limiter::Average::next(double value) {
-  double& oldest = values_[position_];
-  if (oldest < 1.0) --below_one_;
-  if (value < 1.0) ++below_one_;
-  sum_ += value - oldest;
-  oldest = value;
-  if (++position_ == values_.size()) position_ = 0;
-  if (below_one_ == 0) sum_ = static_cast<double>(values_.size());
-  return sum_ * share_;
+void Limiter::Average::smooth(std::span<double> values) {
+  // Copies in registers: the loop waits for nothing but one addition.
+  double sum = sum_;
+  std::size_t position = position_;
+  std::size_t below_one = below_one_;
+  for (double& value : values) {
+    const double oldest = std::exchange(values_[position], value);
+    below_one += static_cast<std::size_t>(value < 1.0);
+    below_one -= static_cast<std::size_t>(oldest < 1.0);
+    sum += value - oldest;
+    if (++position == values_.size()) position = 0;
+    if (below_one == 0) sum = static_cast<double>(values_.size());
+    value = below_one == 0 ? 1.0 : std::min(1.0, sum * share_);
+  }
+  sum_ = sum;
+  position_ = position;
+  below_one_ = below_one;
 }
 
 double Limiter::Minimum::next(double value) {
@@ -54,6 +63,7 @@ Limiter::Limiter(int sample_rate, int channels, float ceiling)
       delay_(look_ahead_ + kReach + Oversampler::kDelay - 2),
       delayed_((delay_ + kChunk) * channels_),
       planar_(channels_, std::vector<float>(Oversampler::kHistory + kTile)),
+      gains_(kTile),
       envelope_(kTile),
       tile_peaks_(channels_) {}
 
@@ -82,23 +92,34 @@ bool Limiter::detect(const float* interleaved, std::size_t frames) {
   return loud;
 }
 
-double Limiter::next_gain(double needed) {
+double Limiter::hold(double needed) {
   const double least = minimum_.next(needed);
-  held_ = least < held_ ? least : held_ + (least - held_) * release_;
+  // On the way up it stays below what is needed, on the way down it is there at once.
+  held_ = std::min(least, held_ * (1.0 - release_) + least * release_);
   if (held_ > 0.99999) held_ = least;  // close enough to let go: the averages make it smooth
-  return std::min(1.0, second_average_.next(first_average_.next(held_)));
+  return held_;
 }
 
 void Limiter::apply(float* frames_out, std::size_t frames, bool loud) {
   if (!loud && held_ == 1.0 && minimum_.resting() && first_average_.resting() && second_average_.resting()) return;
+  const std::span<double> gains = std::span(gains_).first(frames);
   for (std::size_t i = 0; i < frames; ++i) {
     const float level = loud ? envelope_[i] : 0.0F;
-    const double gain = next_gain(level > ceiling_ ? static_cast<double>(ceiling_) / level : 1.0);
-    if (gain == 1.0) continue;
-    if (gain < kAudibleCut) ++limited_;
-    deepest_ = std::min(deepest_, gain);
-    for (std::size_t channel = 0; channel < channels_; ++channel)
-      frames_out[i * channels_ + channel] *= static_cast<float>(gain);
+    gains[i] = hold(level > ceiling_ ? static_cast<double>(ceiling_) / level : 1.0);
+  }
+  first_average_.smooth(gains);
+  second_average_.smooth(gains);
+  double deepest = deepest_;
+  std::uint64_t limited = 0;
+  for (const double gain : gains) {
+    limited += static_cast<std::uint64_t>(gain < kAudibleCut);
+    deepest = std::min(deepest, gain);
+  }
+  deepest_ = deepest;
+  limited_ += limited;
+  for (std::size_t i = 0; i < frames; ++i) {
+    const auto gain = static_cast<float>(gains[i]);
+    for (std::size_t channel = 0; channel < channels_; ++channel) *frames_out++ *= gain;
   }
 }
 

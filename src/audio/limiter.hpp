@@ -38,7 +38,7 @@ class Limiter {
    public:
     explicit Average(std::size_t length)
         : values_(length, 1.0), sum_(static_cast<double>(length)), share_(1.0 / sum_) {}
-    double next(double value);
+    void smooth(std::span<double> values);
     bool resting() const { return below_one_ == 0; }
 
    private:
@@ -70,7 +70,7 @@ class Limiter {
   };
 
   bool detect(const float* interleaved, std::size_t frames);
-  double next_gain(double needed);
+  double hold(double needed);
   void apply(float* frames_out, std::size_t frames, bool loud);
   void process_chunk(const float* interleaved, std::size_t frames, const Output& output);
 
@@ -88,6 +88,7 @@ class Limiter {
   std::size_t delay_;                       // frames
   std::vector<float> delayed_;              // the last delay_ frames, then the chunk
   std::vector<std::vector<float>> planar_;  // per channel: history, then the tile
+  std::vector<double> gains_;               // of the tile
   std::vector<float> envelope_;             // of the tile
   std::uint64_t taken_ = 0;                 // frames in
   std::uint64_t given_ = 0;                 // frames out

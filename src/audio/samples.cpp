@@ -58,6 +58,14 @@ void multiply(float* samples, std::size_t count, float factor) {
 }
 
 AUDIOSTORE_MULTIVERSION
+void clip(float* samples, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const float low = samples[i] > -1.0F ? samples[i] : -1.0F;
+    samples[i] = low < 1.0F ? low : 1.0F;
+  }
+}
+
+AUDIOSTORE_MULTIVERSION
 void make_finite_samples(float* samples, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     // Comparisons with NaN are false, so the two halves send it to 0 between them.

@@ -22,4 +22,7 @@ float peak_of(const float* samples, std::size_t count);
 
 void multiply(float* samples, std::size_t count, float factor);
 
+// To what full scale is.
+void clip(float* samples, std::size_t count);
+
 }  // namespace audiostore::audio

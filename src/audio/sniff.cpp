@@ -69,13 +69,19 @@ bool caf_needs_other_reader(std::string_view head) {
   return codec != "lpcm" && codec != "alac" && codec != "ulaw" && codec != "alaw";
 }
 
-bool ogg_needs_other_reader(std::string_view head) {
-  if (head.size() < 28) return false;
-  const std::size_t segments = static_cast<unsigned char>(head[26]);
-  const std::size_t packet = 27 + segments;
-  if (at(head, packet, "\x80theora") || at(head, packet, "fishead") || at(head, packet, "Speex"))
-    throw Failure(wire::Status::unsupported, "Ogg with video, Skeleton or Speex is not supported");
-  return false;
+void check_ogg(std::string_view head) {
+  constexpr std::size_t kPageHeader = 27;
+  if (head.size() <= kPageHeader) throw damaged("Ogg: it ends in its first page");
+  const std::size_t packet = kPageHeader + static_cast<unsigned char>(head[26]);
+  constexpr std::array kRefused = {Magic{0, "\x80theora"sv, "video"}, Magic{0, "fishead"sv, "Skeleton"},
+                                   Magic{0, "Speex"sv, "Speex"},
+                                   Magic{0,
+                                         "\x7F"
+                                         "FLAC"sv,
+                                         "FLAC"}};
+  for (const Magic& magic : kRefused)
+    if (at(head, packet, magic.bytes))
+      throw Failure(wire::Status::unsupported, std::string("Ogg with ") + magic.what + " is not supported");
 }
 
 std::optional<Sniffed> known(std::string_view head) {
@@ -84,7 +90,10 @@ std::optional<Sniffed> known(std::string_view head) {
   if ((at(head, 0, "RF64") || at(head, 0, "BW64")) && at(head, 8, "WAVE")) return Sniffed{Container::rf64};
   if (at(head, 0, kWave64)) return Sniffed{Container::w64};
   if (at(head, 0, "fLaC")) return Sniffed{Container::flac};
-  if (at(head, 0, "OggS")) return Sniffed{Container::ogg, ogg_needs_other_reader(head)};
+  if (at(head, 0, "OggS")) {
+    check_ogg(head);
+    return Sniffed{Container::ogg};
+  }
   if (at(head, 0, "FORM") && (at(head, 8, "AIFF") || at(head, 8, "AIFC"))) return Sniffed{Container::aiff};
   if (at(head, 0, "caff")) return Sniffed{Container::caf, caf_needs_other_reader(head)};
   if (at(head, 0, ".snd") || at(head, 0, "dns.")) return Sniffed{Container::au};

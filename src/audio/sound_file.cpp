@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "audio/mpeg_frame.hpp"
 #include "audio/sound_format.hpp"
@@ -37,7 +38,9 @@ class SoundFile final : public Source {
   void seek(std::uint64_t frame) override;
 
  private:
+  void open(wire::Container container);
   std::uint64_t frames_of_mp3(std::uint64_t claimed) const;
+  std::uint64_t frames_by_decoding();
 
   VirtualInput bytes_;
   SF_INFO format_{};
@@ -53,7 +56,30 @@ Failure open_failure(int error, wire::Container container, const char* reason) {
 }
 
 SoundFile::SoundFile(const Input& input, wire::Container container) : bytes_(input) {
+  open(container);
+  info_.container = container;
+  info_.codec = codec_of(format_.format);
+  info_.sample_rate = format_.samplerate;
+  info_.channels = format_.channels;
+  info_.bit_depth = bit_depth_of(format_.format);
+  check_plausible(info_);
+  info_.frames = format_.frames < 0 ? 0 : static_cast<std::uint64_t>(format_.frames);
+  if (container == wire::Container::mp3) info_.frames = frames_of_mp3(info_.frames);
+  if (format_.frames == SF_COUNT_MAX) {
+    info_.frames = frames_by_decoding();
+    open(container);
+  }
+  check_plausible(info_);
+  info_.duration_seconds = static_cast<double>(info_.frames) / info_.sample_rate;
+  info_.bitrate = average_bitrate(input.size(), info_.duration_seconds);
+  for (const auto& [number, tag] : kTags) set_tag(info_, tag, sf_get_string(file_.get(), number));
+}
+
+void SoundFile::open(wire::Container container) {
+  bytes_ = VirtualInput(bytes_.input());
+  format_ = {};
   SF_VIRTUAL_IO callbacks = VirtualInput::callbacks();
+  file_.reset();
   file_.reset(sf_open_virtual(&callbacks, SFM_READ, &format_, &bytes_));
   bytes_.rethrow();
   if (file_ == nullptr) {
@@ -63,17 +89,16 @@ SoundFile::SoundFile(const Input& input, wire::Container container) : bytes_(inp
   }
   if (container_of(format_.format) == wire::Container::unknown)
     throw damaged(std::string(name(container)) + " whose header says something else");
-  info_.container = container;
-  info_.codec = codec_of(format_.format);
-  info_.sample_rate = format_.samplerate;
-  info_.channels = format_.channels;
-  info_.bit_depth = bit_depth_of(format_.format);
-  info_.frames = format_.frames < 0 ? 0 : static_cast<std::uint64_t>(format_.frames);
-  if (container == wire::Container::mp3) info_.frames = frames_of_mp3(info_.frames);
-  check_plausible(info_);
-  info_.duration_seconds = static_cast<double>(info_.frames) / info_.sample_rate;
-  info_.bitrate = average_bitrate(input.size(), info_.duration_seconds);
-  for (const auto& [number, tag] : kTags) set_tag(info_, tag, sf_get_string(file_.get(), number));
+  position_ = 0;
+}
+
+// A stream that was written without knowing its end, FLAC out of a pipe for one.
+std::uint64_t SoundFile::frames_by_decoding() {
+  if (!bytes_.input().whole()) throw NeedsWholeInput();
+  constexpr std::size_t kBlockFrames = 4096;
+  std::vector<float> block(kBlockFrames * static_cast<std::size_t>(info_.channels));
+  while (read(block) > 0) continue;
+  return position_;
 }
 
 // libsndfile estimates from the first frame where the file does not say.

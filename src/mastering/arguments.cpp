@@ -1,6 +1,7 @@
 #include "mastering/arguments.hpp"
 
 #include <charconv>
+#include <cmath>
 
 #include "audio/wire.hpp"
 
@@ -10,9 +11,12 @@ namespace {
 static_assert(kSampleRates.least == audio::wire::kLeastSampleRate && kSampleRates.most == audio::wire::kMostSampleRate);
 static_assert(kChannelCounts.most == audio::wire::kMostChannels);
 
+// As SQL writes it.
 std::string written(double number) {
-  char digits[32];
-  auto const end = std::to_chars(std::begin(digits), std::end(digits), number);
+  if (std::isnan(number)) return "NaN";
+  if (std::isinf(number)) return number < 0 ? "-Infinity" : "Infinity";
+  char digits[400];
+  auto const end = std::to_chars(std::begin(digits), std::end(digits), number, std::chars_format::fixed);
   return {digits, end.ptr};
 }
 
