@@ -23,6 +23,13 @@ SELECT count(audiostore.enqueue_job('work', jsonb_build_object('n', n), priority
 FROM generate_series(1, $jobs) n;
 SQL
 
+# Who listens is told at the commit, once for each type.
+my $told = $node->safe_psql('postgres', "LISTEN audiostore_jobs; BEGIN;
+    SELECT audiostore.enqueue_job('a'), audiostore.enqueue_job('b'), audiostore.enqueue_job('a'); COMMIT;
+    BEGIN; SELECT audiostore.enqueue_job('c'); ROLLBACK");
+is_deeply([sort $told =~ /notification "audiostore_jobs" with payload "(\w+)"/g], ['a', 'b'], 'NOTIFY');
+$node->safe_psql('postgres', "DELETE FROM audiostore.jobs WHERE job_type IN ('a', 'b')");
+
 # ---- a claimant: a process of its own, with a session for each step, that goes on after every error ------------------
 
 # One statement in one session, whatever becomes of it; '' when it failed.
