@@ -30,6 +30,17 @@ void read_payload(const std::string& payload, FinalizeJob& job) {
 
 }  // namespace
 
+std::string worker_name() { return "audiostore process " + std::to_string(MyProcPid); }
+
+void end_leases_of_the_dead() {
+  static pg::Statement end(
+      "UPDATE audiostore.jobs SET leased_until = clock_timestamp() WHERE job_type = 'audio_finalize' AND state = 'running' "
+      "AND worker LIKE 'audiostore process %' AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a "
+      "WHERE worker = 'audiostore process ' || a.pid)",
+      {});
+  end.execute({});
+}
+
 std::vector<FinalizeJob> claim_jobs(const std::string& worker, std::chrono::milliseconds lease, int limit) {
   static pg::Statement claim(
       "SELECT id, claim, payload::text FROM audiostore.claim_jobs('{audio_finalize}', $1, $2, $3) ORDER BY id",

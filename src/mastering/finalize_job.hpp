@@ -25,6 +25,12 @@ struct Asset {
   std::string final_key;
 };
 
+// The name of this process as a claimant.
+std::string worker_name();
+
+// Ends the leases of such processes that are gone, whatever is left of them.
+void end_leases_of_the_dead();
+
 std::vector<FinalizeJob> claim_jobs(const std::string& worker, std::chrono::milliseconds lease, int limit);
 
 // The asset, with the intent to write its final object on record; none: there was nothing to do, and the job is done.

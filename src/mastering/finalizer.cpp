@@ -109,9 +109,13 @@ audio::wire::Request request_for(const FinalizeJob& job, std::uint64_t size) {
 }  // namespace
 
 Finalizer::Finalizer(pg::Transactions& transactions, Patience patience)
-    : transactions_(transactions), patience_(patience), worker_("audiostore worker " + std::to_string(MyProcPid)) {}
+    : transactions_(transactions), patience_(patience), worker_(worker_name()) {}
 
 Finalizer::~Finalizer() = default;
+
+void Finalizer::recover() {
+  in_transaction(transactions_, [] { end_leases_of_the_dead(); });
+}
 
 TimePoint Finalizer::step(TimePoint now) {
   for (Work& work : works_) advance(work);
@@ -378,6 +382,7 @@ Finalized finalize_now() {
   pg::ProcedureTransactions transactions;
   Finalizer finalizer(transactions, Finalizer::Patience::none);
   try {
+    finalizer.recover();
     for (;;) {
       TimePoint const next = finalizer.step(clock_now());
       if (finalizer.idle()) return finalizer.finalized();

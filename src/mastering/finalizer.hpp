@@ -44,6 +44,8 @@ class Finalizer {
   Finalizer(const Finalizer&) = delete;
   Finalizer& operator=(const Finalizer&) = delete;
 
+  // Jobs of processes that are gone become due again; once, at the start.
+  void recover();
   // Returns when to call again at the latest (now: at once).
   TimePoint step(TimePoint now);
   bool busy() const { return !works_.empty(); }
