@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -34,7 +35,9 @@ inline void add_tone(Signal& signal, double seconds, double level_db) {
   add_tone(signal, seconds, std::vector<double>(static_cast<std::size_t>(signal.channels), level_db));
 }
 
-inline void add_silence(Signal& signal, double seconds) { add_tone(signal, seconds, -INFINITY); }
+inline void add_silence(Signal& signal, double seconds) {
+  add_tone(signal, seconds, -std::numeric_limits<double>::infinity());
+}
 
 // Something like a programme: noise through a changing low-pass with pauses, different in every channel.
 inline Signal programme(int sample_rate, int channels, double seconds, std::uint32_t seed = 1) {
