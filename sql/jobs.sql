@@ -98,6 +98,10 @@ SELECT audiostore.retry_job(job('crasher'));
 SELECT name, state, attempts, finished FROM queue WHERE name = 'crasher';
 SELECT error_of(format('SELECT audiostore.retry_job(%s)', job('high')));
 SELECT error_of($$SELECT audiostore.retry_job(-1)$$);
+SELECT audiostore.enqueue_job('jt_unique', unique_key => 'k') AS first \gset
+UPDATE audiostore.jobs SET state = 'dead' WHERE id = :first;
+SELECT audiostore.enqueue_job('jt_unique', unique_key => 'k') <> :first AS another;
+SELECT error_of(format('SELECT audiostore.retry_job(%s)', :first));
 
 -- Old done jobs are removed with the history
 UPDATE audiostore.jobs SET finished_at = now() - interval '100 days' WHERE id IN (job('high'), job('second'));

@@ -195,6 +195,22 @@ SELECT count(*) FROM ox_queue WHERE store IN ('ox_a', 'ox_b');
 SELECT count(*) FROM audiostore.alerts WHERE cleared_at IS NULL AND subject IN ('ox_a', 'ox_b');
 DROP TABLE ox_trapped, ox_free;
 
+-- A delete for a time to come: cancelled by a row that comes to hold the key, by a put, and by a row that holds it then
+SELECT count(audiostore.expire_object('ox_held', key, '2100-01-01')) FROM unnest(ARRAY['e1', 'e2', 'e3', 'e4', 'e1']) AS key;
+SELECT key, reason, not_before FROM audiostore.operations WHERE store = 'ox_held' AND key LIKE 'e_' ORDER BY key;
+INSERT INTO ox_rows VALUES (101, 'e1');
+SELECT audiostore.put_object('ox_held', 'e2', '') > 0 AS put;
+SELECT kind, key FROM ox_queue WHERE key LIKE 'e_';
+SELECT audiostore.expire_object('ox_held', 'e1', '2000-01-01') > 0 AND audiostore.expire_object('ox_held', 'e3', '2000-01-01') > 0 AS queued;
+CALL audiostore.run('outbox');
+SELECT kind, key, state FROM ox_queue WHERE key LIKE 'e_';
+SELECT audiostore.expire_object('ox_held', 'e1', 'infinity');
+SELECT audiostore.expire_object('ox_held', 'e1', NULL);
+SELECT audiostore.expire_object('ox_held', '', now());
+SET ROLE ox_nobody;
+SELECT audiostore.expire_object('ox_held', 'e1', now());
+RESET ROLE;
+
 SET client_min_messages = warning;
 DROP FUNCTION ox_is_live(integer);
 DROP TABLE ox_trap;

@@ -202,7 +202,8 @@ SELECT master(8);
 SELECT content_hash = hash(8) AS hashed, state FROM audiostore.assets WHERE raw_path = :'key';
 -- the same content again: one asset, and the upload's delete stays queued
 SELECT key AS key2 FROM audiostore.request_segment_upload(s(9), store => 'radio_cloud') \gset
-SELECT a.raw_path = :'key' AS first_one FROM audiostore.assets a WHERE a.id = audiostore.confirm_segment_upload(s(9), :'key2', upper(hash(8)));
+SELECT audiostore.confirm_segment_upload(s(9), :'key2', upper(hash(8))) AS confirmed \gset
+SELECT raw_path = :'key' AS first_one FROM audiostore.assets WHERE id = :'confirmed';
 SELECT audiostore.confirm_segment_upload(s(9), :'key2', hash(8)) IS NOT NULL AS again;
 SELECT kind, reason FROM audiostore.operations WHERE store = 'radio_cloud' AND key = :'key2';
 SELECT title, state FROM on_the_way WHERE title IN ('segment 8', 'segment 9');

@@ -130,6 +130,22 @@ COMMENT ON FUNCTION audiostore.release_job(bigint, text, bigint) IS
     'Gives a claimed job back untried, as a worker does that is asked to end: the attempt does not count, and the job is '
     'due at once; true, or false when it was given back already. Errors as for complete_job()';
 
+-- Looked for rather than run into: nobody waits in the unique index for a claim that is about to be committed.
+CREATE FUNCTION audiostore.refuse_twin(job audiostore.jobs) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM audiostore.jobs j
+               WHERE j.job_type = job.job_type AND j.unique_key = job.unique_key AND j.state IN ('pending', 'running')
+                     AND j.unique_key IS NOT NULL AND j.id <> job.id) THEN
+        RAISE EXCEPTION 'job % has a successor', job.id USING ERRCODE = 'unique_violation',
+            DETAIL = format('Another job of the type %s with the unique key "%s" is pending or running.', job.job_type,
+                            job.unique_key);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION audiostore.refuse_twin(audiostore.jobs) IS
+    'Raises 23505 where another job with this unique_key is pending or running';
+
 CREATE FUNCTION audiostore.retry_job(id bigint) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -143,6 +159,7 @@ BEGIN
         RAISE EXCEPTION 'job % is %', job.id, job.state USING ERRCODE = 'object_in_use',
             HINT = 'Jobs that are pending or dead can be retried.';
     END IF;
+    PERFORM audiostore.refuse_twin(job);
     UPDATE audiostore.jobs j
     SET state = 'pending', attempts = 0, not_before = clock_timestamp(), finished_at = NULL
     WHERE j.id = job.id;

@@ -18,7 +18,11 @@ DECLARE
     waiting uuid;
 BEGIN
     SELECT * INTO asset FROM audiostore.assets a WHERE a.id = audiostore.job_asset(NEW.payload) FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF NEW.state = 'pending' AND OLD.state = 'dead' THEN
+        -- Again, now that nobody can queue the asset's mastering any more.
+        PERFORM audiostore.refuse_twin(NEW);
+    END IF;
+    IF asset.id IS NULL THEN
         NULL;
     ELSIF NEW.state = 'dead' AND asset.state IN ('raw', 'mastering') THEN
         UPDATE audiostore.assets a SET state = 'failed', error = NEW.last_error WHERE a.id = asset.id;

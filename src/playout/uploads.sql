@@ -53,8 +53,11 @@ BEGIN
             PERFORM audiostore.enqueue_audio_finalize(upload.id);
             RETURN upload.id;
         EXCEPTION WHEN unique_violation THEN
-            -- Somebody else stored the same content meanwhile.
-            NULL;
+            -- Somebody else stored the same content meanwhile: look again, with a snapshot that has it.
+            IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+                RAISE EXCEPTION 'could not serialize access due to concurrent update'
+                    USING ERRCODE = 'serialization_failure', HINT = 'Retry the transaction.';
+            END IF;
         END;
     END LOOP;
     -- The upload stays with its delete: its URL may still be used until it expires.
