@@ -45,7 +45,7 @@ INSERT INTO audiostore.validation_rules (name, metric, minimum, maximum, kinds, 
     ('clipping', 'clipped_fraction', NULL, 0.0001, NULL, 'error', true, 'part of the samples in runs at full scale'),
     ('dc_offset', 'dc_offset', NULL, 0.02, NULL, 'error', true, 'largest mean of a channel, full scale 1'),
     ('channels', 'channels', 1, 2, NULL, 'error', true, 'mono or stereo'),
-    ('sample_rate', 'sample_rate', 16000, 192000, NULL, 'error', true, 'Hz'),
+    ('sample_rate', 'sample_rate', 8000, 192000, NULL, 'error', true, 'Hz'),
     ('true_peak', 'true_peak_dbtp', NULL, -0.5, NULL, 'error', false, 'dBTP; absent in digital silence'),
     ('loudness', 'loudness_error_lu', NULL, 2, NULL, 'error', false, 'distance from the target, LU; absent when under 400 ms'),
     ('loudness_exact', 'loudness_error_lu', NULL, 0.5, NULL, 'warning', false, 'distance from the target, LU');
