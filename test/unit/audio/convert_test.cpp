@@ -73,10 +73,10 @@ TEST(Transcode, ResamplesAndMixes) {
 TEST(Transcode, SurroundBecomesStereoByBs775AndCannotClip) {
   wire::Request asked = request(Operation::transcode);
   asked.channels = 2;
-  Signal signal{48000, 6, std::vector<float>(6 * 4800, 0.99F)};
+  Signal signal{48000, 6, std::vector<float>(28800U, 0.99F)};
   const Signal loud = decoded(call(wav(signal, 24), asked).output);
   EXPECT_NEAR(loud.samples[1000], 0.99, 1e-3);
-  signal.samples.assign(6 * 4800, 0);
+  signal.samples.assign(28800U, 0);
   for (std::size_t i = 0; i < 4800; ++i) {
     signal.samples[6 * i] = 0.5F;      // left
     signal.samples[6 * i + 3] = 0.5F;  // low frequency effects, left out
@@ -166,7 +166,7 @@ TEST(Slice, IsExactInLossyAudioToo) {
     ASSERT_EQ(part.frames(), 48000U);
     std::size_t apart = 0;
     for (std::size_t i = 0; i < part.samples.size(); ++i)
-      if (std::abs(part.samples[i] - all.samples[2 * 120000 + i]) > 3.0F / 32768) ++apart;
+      if (std::abs(part.samples[i] - all.samples[240000U + i]) > 3.0F / 32768) ++apart;
     EXPECT_LT(apart, part.samples.size() / 100);
   }
 }
@@ -210,8 +210,10 @@ TEST(Waveform, PutsEveryFrameIntoOnePoint) {
   const std::vector<float> values = points(call(wav(ramp(30000)), asked));
   ASSERT_EQ(values.size(), 21U);
   for (std::size_t i = 0; i < 7; ++i) {
-    EXPECT_EQ(values[i], static_cast<float>(30000 * i / 7) / 32768.0F);
-    EXPECT_EQ(values[7 + i], static_cast<float>(30000 * (i + 1) / 7 - 1) / 32768.0F);
+    const std::size_t first = 30000 * i / 7;
+    const std::size_t last = 30000 * (i + 1) / 7 - 1;
+    EXPECT_EQ(values[i], static_cast<float>(first) / 32768.0F);
+    EXPECT_EQ(values[7 + i], static_cast<float>(last) / 32768.0F);
     EXPECT_GE(values[14 + i], values[i]);
     EXPECT_LE(values[14 + i], values[7 + i]);
   }
