@@ -115,7 +115,8 @@ int kept_bit_depth(const wire::Info& source) { return source.bit_depth > 16 ? 24
 int carried_sample_rate(Format format, int sample_rate) {
   if (format == Format::opus) return nearest(kOpusRates, sample_rate);
   if (format == Format::mp3) return nearest(kMp3Rates, sample_rate);
-  if (format == Format::flac) return std::min(sample_rate, 655350);
+  // Beyond 16 bits FLAC counts in steps of 10 Hz.
+  if (format == Format::flac) return sample_rate > 65535 ? std::min(sample_rate / 10 * 10, 655350) : sample_rate;
   if (format == Format::ogg) return std::min(sample_rate, 192000);
   return sample_rate;
 }

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 
+#include "audio/failure.hpp"
 #include "audio/samples.hpp"
 
 namespace audiostore::audio {
@@ -15,11 +17,20 @@ double decibels(float amplitude) {
   return amplitude > 0 ? 20.0 * std::log10(static_cast<double>(amplitude)) : -std::numeric_limits<double>::infinity();
 }
 
+// The K-weighting has a corner at 1682 Hz, which lower rates do not carry: its filter would not be stable.
+int measurable(int sample_rate) {
+  constexpr int kLeast = 4000;
+  if (sample_rate >= kLeast) return sample_rate;
+  throw Failure(wire::Status::unsupported,
+                "loudness cannot be measured at a sample rate of " + std::to_string(sample_rate) + " Hz",
+                "it takes " + std::to_string(kLeast) + " Hz at least");
+}
+
 }  // namespace
 
 Meter::Meter(int sample_rate, int channels, int bit_depth)
     : channels_(static_cast<std::size_t>(channels)),
-      block_frames_(static_cast<std::size_t>((sample_rate + 5) / 10)),
+      block_frames_(static_cast<std::size_t>((measurable(sample_rate) + 5) / 10)),
       weighting_(sample_rate, block_frames_),
       states_(channels_),
       oversampler_(sample_rate),

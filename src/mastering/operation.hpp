@@ -13,7 +13,7 @@ namespace audiostore::mastering {
 constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 30) - (std::uint64_t{64} << 10);
 
 struct Result {
-  audio::wire::Reply reply;
+  audio::wire::Reply reply{};
   MemoryFile output;
 
   // What was written, as a bytea.

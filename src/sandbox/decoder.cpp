@@ -17,6 +17,7 @@
 #include <array>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "sandbox/exchange.hpp"
 #include "sandbox/failure.hpp"
@@ -235,9 +236,8 @@ void Decoder::Impl::fail(const Error& error) {
 
 wire::Reply Decoder::Impl::take() {
   if (error_) {
-    Error const error = *error_;
-    error_.reset();
-    throw error;
+    auto const error = std::exchange(error_, std::nullopt);
+    throw Error(*error);
   }
   if (!reply_) throw Error(ErrorKind::internal, "the audio decoder has no reply to give");
   wire::Reply const reply = *reply_;

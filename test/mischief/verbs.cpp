@@ -35,9 +35,11 @@ std::size_t number(std::string_view text) {
   return value;
 }
 
+// Harmless where nothing forbids it: a test that fails shall not hang.
 template <class... Arguments>
 void try_call(long call, Arguments... arguments) {
-  syscall(call, arguments...);
+  bool const forks = call == SYS_fork || call == SYS_clone;
+  if (syscall(call, arguments...) == 0 && forks) _exit(0);
 }
 
 [[noreturn]] void spin() {
@@ -155,7 +157,7 @@ constexpr struct {
     {"clone", [](Scene&) { try_call(SYS_clone, SIGCHLD, 0, 0, 0, 0); }},
     {"clone3", [](Scene&) { try_call(SYS_clone3, nullptr, 0); }},
     {"exec", [](Scene&) { try_call(SYS_execve, "/bin/sh", nullptr, nullptr); }},
-    {"ptrace", [](Scene&) { try_call(SYS_ptrace, PTRACE_ATTACH, getppid(), nullptr, nullptr); }},
+    {"ptrace", [](Scene&) { try_call(SYS_ptrace, PTRACE_ATTACH, 0, nullptr, nullptr); }},
     {"kill_parent", [](Scene&) { try_call(SYS_kill, 1, 0); }},
     {"tgkill_other", [](Scene&) { try_call(SYS_tgkill, 1, 1, SIGABRT); }},
     {"read_memory", [](Scene&) { try_call(SYS_process_vm_readv, 1, nullptr, 0, nullptr, 0, 0); }},

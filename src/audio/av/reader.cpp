@@ -27,11 +27,15 @@ constexpr std::array<std::pair<const char*, wire::Tag>, wire::kTags> kTags = {{
     {"encoder", wire::Tag::software},
 }};
 
+// What the header says is any number.
+int plausible_depth(int bits) { return bits > 0 && bits <= 32 ? bits : 0; }
+
 int bit_depth_of(const AVCodecParameters& parameters, wire::Codec codec) {
   switch (codec) {
     case wire::Codec::alac:
     case wire::Codec::flac:
-      return parameters.bits_per_raw_sample > 0 ? parameters.bits_per_raw_sample : parameters.bits_per_coded_sample;
+      return plausible_depth(parameters.bits_per_raw_sample > 0 ? parameters.bits_per_raw_sample
+                                                                : parameters.bits_per_coded_sample);
     case wire::Codec::pcm_u8:
     case wire::Codec::pcm_s8: return 8;
     case wire::Codec::pcm_s16: return 16;

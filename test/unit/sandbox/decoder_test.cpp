@@ -270,8 +270,8 @@ TEST_F(DecoderTest, AHelperThatIsKilledDuringACallIsOneError) {
   request.input = {4, 4, 0};
   try {
     decoder_.call(request, input.fd(), -1, limits_, [&](int fd, milliseconds timeout) {
-      wait(fd, timeout);
       kill(decoder_.pid(), SIGKILL);
+      wait(fd, timeout);
     });
     FAIL();
   } catch (const Error& error) {

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "sandbox/lies.hpp"
 
@@ -57,12 +57,12 @@ TEST(ValidateTest, DigitalSilenceIsNoLie) {
   reply.loudness = {};
   for (double* const field : {&reply.loudness.max_momentary_lufs, &reply.loudness.max_short_term_lufs,
                               &reply.loudness.true_peak_dbtp, &reply.loudness.sample_peak_dbfs}) {
-    *field = -INFINITY;
+    *field = -std::numeric_limits<double>::infinity();
   }
-  reply.loudness.integrated_lufs = NAN;
+  reply.loudness.integrated_lufs = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(check(Operation::measure, reply), std::nullopt);
   clear_what_is_not_asked_for(request_for(Operation::measure), reply);
-  EXPECT_EQ(reply.loudness.integrated_lufs, -INFINITY);
+  EXPECT_EQ(reply.loudness.integrated_lufs, -std::numeric_limits<double>::infinity());
 }
 
 TEST(ValidateTest, TextOfAnyLanguageIsNoLie) {
@@ -91,7 +91,7 @@ TEST(ValidateTest, TheOtherReaderCannotAskForItself) {
 
 TEST(ValidateTest, WhatTheOperationIsNotAboutIsCleared) {
   wire::Reply reply = honest(Operation::master);
-  reply.mastering.gain_db = NAN;
+  reply.mastering.gain_db = std::numeric_limits<double>::quiet_NaN();
   clear_what_is_not_asked_for(request_for(Operation::info), reply);
   EXPECT_EQ(reply.mastering.gain_db, 0);
   EXPECT_EQ(reply.output_info.channels, 0);
