@@ -48,7 +48,7 @@ Spool& Spool::operator=(Spool&& other) noexcept {
   return *this;
 }
 
-void Spool::append(BytesView piece) {
+void Spool::append(BytesView piece) {  // NOLINT(readability-make-member-function-const)
   while (!piece.empty()) {
     const ssize_t written = write(fd_, piece.data(), piece.size());
     if (written >= 0) {

@@ -20,7 +20,7 @@ class Spool {
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
-  void append(BytesView piece);
+  void append(BytesView piece);  // NOLINT(readability-make-member-function-const): it changes the file
   void rewind() const;  // the descriptor's position, which others may share
   int fd() const noexcept { return fd_; }
   std::uint64_t size() const;

@@ -110,7 +110,7 @@ struct LocalStore::Put {
   const std::string& name;
   const Body& body;
   const Attributes& attributes;
-  std::uint64_t seed;  // of the temporary name
+  std::uint64_t seed = 0;  // of the temporary name
   struct stat status {};
 };
 
