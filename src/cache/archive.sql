@@ -94,6 +94,8 @@ BEGIN
                                          compression => CASE archived.compression WHEN 'pcm_s16le' THEN 'none'
                                                              ELSE archived.compression END,
                                          metadata => archived.metadata);
+            UPDATE audiostore.audio_chunk_cache c SET store = archived.store, storage_path = archived.storage_path
+            WHERE c.cache_key = wanted;
         END IF;
         warm := warm + 1;
     END LOOP;
@@ -103,7 +105,7 @@ $$;
 COMMENT ON FUNCTION audiostore.cache_warm(text[]) IS
     'Readies entries before they are asked for: reads those that are cached into memory, which counts as no lookup, and '
     'fetches those that are only archived, now, from their store, to live for audiostore.cache_ttl again. Returns how '
-    'many of the keys are cached then. Needs what cache_put(), SELECT on both tables and get_object() need';
+    'many of the keys are cached then. Needs SELECT on both tables, INSERT and UPDATE on the cache, and USAGE on the store';
 
 CREATE FUNCTION audiostore.cache_archive_expiry() RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
