@@ -58,14 +58,13 @@ std::vector<Candidate> candidates_of(const Survey& found, const Keep& keep, Time
 }  // namespace
 
 void Maintenance::look() {
-  TimestampTz const now = GetCurrentTimestamp();
   next_ = DT_NOEND;
   in_use_ = false;
   int segment = 0;
   for (SegmentState const& state : states()) {
     if (state.used) {
       in_use_ = true;
-      next_ = std::min(next_, std::max({state.until, retry_at_[segment], now + kLeastSlack}));
+      next_ = std::min(next_, std::max(state.until, retry_at_[segment]));
     } else {
       retry_at_[segment] = 0;
     }
@@ -146,8 +145,13 @@ std::int64_t Maintenance::run(bool thorough) {
   Removed sum;
   for (Task const& task : tasks) {
     Removed const removed = transactions_.run([&] {
-      if (!lock_eviction(false)) return Removed{};
-      return try_to_empty(task.segment, task.keep).value_or(Removed{});
+      if (!lock_eviction(false)) {
+        retry_at_[task.segment] = GetCurrentTimestamp() + kLeastSlack;
+        return Removed{};
+      }
+      auto const taken = try_to_empty(task.segment, task.keep);
+      if (!taken) retry_at_[task.segment] = GetCurrentTimestamp() + kLeastSlack;
+      return taken.value_or(Removed{});
     });
     sum += removed;
   }

@@ -83,6 +83,7 @@ void read_states() {
 }
 
 constexpr std::uint16_t kOpeningLock = 0xA500;
+constexpr std::int64_t kBusy = INT64_MIN / 4;
 
 LOCKTAG opening_tag() {
   LOCKTAG tag;
@@ -90,10 +91,10 @@ LOCKTAG opening_tag() {
   return tag;
 }
 
-bool lock_opening(bool wait) {
+bool lock_opening() {
   return pg::call([&] {
     LOCKTAG const tag = opening_tag();
-    bool const locked = LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+    bool const locked = LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
     AcceptInvalidationMessages();
     return locked;
   });
@@ -132,9 +133,39 @@ int open_empty(TimestampTz until) {
   return segment;
 }
 
-void lock_for_writing(int segment) {
+bool lock_for_writing(int segment, bool wait) {
   Oid const heap = relations().heaps[segment];
-  pg::call([&] { LockRelationOid(heap, RowExclusiveLock); });
+  return pg::call([&] {
+    if (!wait) return ConditionalLockRelationOid(heap, RowExclusiveLock);
+    LockRelationOid(heap, RowExclusiveLock);
+    return true;
+  });
+}
+
+// One process opens at a time, so that they do not open one each; but none waits for long for another's transaction.
+bool may_open(bool has_other) {
+  constexpr int kTries = 20;
+  for (int tries = 0; !lock_opening(); tries++) {
+    if (has_other) return false;
+    if (tries == kTries) return true;
+    pg::check_interrupts();
+    pg_usleep(1000);
+  }
+  return true;
+}
+
+// The segment to put an entry into, as things stand: opened where that is due.
+int choose(std::span<const SegmentState> segments, TimestampTz expires, std::int64_t time_to_live,
+           bool may_use_reserve) {
+  Placement const placement = place(segments, expires, time_to_live, may_use_reserve);
+  if (!placement.opens) return placement.segment;
+  int const other = find_nearest(segments, expires);
+  if (!may_open(other >= 0)) return other;
+  // Somebody else may have opened one while we waited.
+  int const found = find_open(states(), expires, slack(time_to_live, count_empty(states())));
+  if (found >= 0 && segments[static_cast<std::size_t>(found)].until != kBusy) return found;
+  int const opened = open_empty(placement.until);
+  return opened >= 0 ? opened : other;
 }
 
 }  // namespace
@@ -196,29 +227,26 @@ void close(OpenSegment& opened) {
 }
 
 int segment_for(TimestampTz expires, std::int64_t time_to_live, bool may_use_reserve) {
-  for (int tries = 0;; tries++) {
-    Placement place = cache::place(states(), expires, time_to_live, may_use_reserve);
-    if (place.segment < 0 && place.opens) {
-      // One at a time; meanwhile the others use what there is.
-      bool const mine = lock_opening(false);
-      if (mine && !states_valid) continue;
-      if (!mine) place.segment = find_nearest(states(), expires);
-      if (!mine && place.segment < 0) {
-        lock_opening(true);
-        states_valid = false;
-        continue;
-      }
-      if (place.segment < 0) place.segment = open_empty(place.until);
-      if (place.segment < 0) place.segment = find_nearest(states(), expires);
+  constexpr int kTries = 8;
+  std::uint64_t busy = 0;  // being emptied
+  for (int tries = 0; tries < 100; tries++) {
+    SegmentState now[kSegments];
+    auto const known_now = states();
+    std::copy(known_now.begin(), known_now.end(), std::begin(now));
+    for (int i = 0; i < kSegments; i++) {
+      if ((busy & bit_of(i)) != 0) now[i] = {.used = true, .open = false, .until = kBusy};
     }
-    if (place.segment < 0) {
-      throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "the audio cache has no free segment",
-                         "All of its segments are being emptied.", "Try again.");
+    int const segment = choose(now, expires, time_to_live, may_use_reserve);
+    if (segment < 0) break;
+    if (!lock_for_writing(segment, tries >= kTries)) {
+      busy |= bit_of(segment);
+      continue;
     }
-    lock_for_writing(place.segment);
-    // It may have been emptied while the lock was waited for.
-    if (states()[static_cast<std::size_t>(place.segment)].used || tries > 100) return place.segment;
+    // It may have been emptied before we had the lock.
+    if (states()[static_cast<std::size_t>(segment)].used) return segment;
   }
+  throw pg::SqlError(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "the audio cache has no segment for another entry",
+                     "All of its segments are being emptied.", "Try again.");
 }
 
 void close_segment(int segment) {

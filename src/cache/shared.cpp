@@ -156,7 +156,12 @@ int take_hits(SharedCache& shared, int part, Hit* hits) noexcept {
   return part + 1 < kBuckets ? part + 1 : -1;
 }
 
-bool has_hits(SharedCache& shared) noexcept { return pg_atomic_read_u64(&shared.noted) > 0; }
+bool has_counts(SharedCache& shared) noexcept {
+  Counters& c = shared.counters;
+  std::initializer_list<pg_atomic_uint64*> const all = {&shared.noted, &c.hits,    &c.misses,
+                                                        &c.puts,       &c.expired, &c.evicted};
+  return std::any_of(all.begin(), all.end(), [](auto* number) { return pg_atomic_read_u64(number) > 0; });
+}
 
 void set_surveyed(SharedCache& shared, std::int64_t entries, std::int64_t bytes) noexcept {
   pg_atomic_write_u64(&shared.surveyed_entries, static_cast<std::uint64_t>(entries));

@@ -45,7 +45,8 @@ void note_hit(SharedCache& shared, std::uint64_t where, std::uint32_t tag, Times
 // Takes out what was noted, a part at a time: `part` counts up from 0 until it returns -1. Room for kHitsInPart.
 inline constexpr int kHitsInPart = 8;
 int take_hits(SharedCache& shared, int part, Hit* hits) noexcept;
-bool has_hits(SharedCache& shared) noexcept;
+// Whether there are hits or counts that were not taken out yet.
+bool has_counts(SharedCache& shared) noexcept;
 
 // How full the cache is, for waking the worker before its time: entries and bytes as surveyed, and added since.
 void set_surveyed(SharedCache& shared, std::int64_t entries, std::int64_t bytes) noexcept;

@@ -32,15 +32,15 @@ std::int64_t CacheTask::run_once(pg::Transactions& transactions) {
 }
 
 TimePoint CacheTask::step(TimePoint now) {
-  bool hits = false;
+  bool counts = false;
   bool full = false;
   transactions_.run([&] {
     cache::SharedCache* const shared = shared_cache();
-    hits = shared != nullptr && cache::has_hits(*shared);
+    counts = shared != nullptr && cache::has_counts(*shared);
     full = shared != nullptr && cache::over_limit(*shared);
     maintenance_.look();
   });
-  if (hits && now >= next_fold_) {
+  if (counts && now >= next_fold_) {
     maintenance_.fold();
     next_fold_ = now + kFoldEvery;
   }
