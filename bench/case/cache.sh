@@ -25,8 +25,8 @@ SQL
 cache_fill() {
     sql >/dev/null <<SQL
 DO \$\$ BEGIN FOR b IN $1..$2 BY 2000 LOOP
-    PERFORM count(audiostore.cache_put(md5(i::text) || md5(i::text), data, 2500, ttl => '$3'))
-    FROM generate_series(b, least(b + 1999, $2)) i JOIN bench.cache_source s ON s.i = 1 + i % 1000;
+    PERFORM count(audiostore.cache_put(md5(k.i::text) || md5(k.i::text), data, 2500, ttl => '$3'))
+    FROM generate_series(b, least(b + 1999, $2)) k (i) JOIN bench.cache_source s ON s.i = 1 + k.i % 1000;
     COMMIT;
 END LOOP; END \$\$;
 SQL
@@ -46,9 +46,9 @@ CREATE INDEX ON bench.$1 (cache_key); CREATE INDEX ON bench.$1 (expires_at); CRE
 CREATE INDEX ON bench.$1 (storage_path);
 ALTER TABLE bench.$1 SET (autovacuum_enabled = off, toast.autovacuum_enabled = off);
 INSERT INTO bench.$1 (cache_key, audio_data, duration_ms, expires_at, last_accessed_at)
-SELECT md5(i::text) || md5(i::text), data, 2500,
-       now() + CASE WHEN i % 2 = 1 THEN interval '$2' ELSE interval '1 day' END, now() - random() * interval '1 hour'
-FROM generate_series(1, $cache_entries) i JOIN bench.cache_source s ON s.i = 1 + i % 1000;
+SELECT md5(k.i::text) || md5(k.i::text), data, 2500,
+       now() + CASE WHEN k.i % 2 = 1 THEN interval '$2' ELSE interval '1 day' END, now() - random() * interval '1 hour'
+FROM generate_series(1, $cache_entries) k (i) JOIN bench.cache_source s ON s.i = 1 + k.i % 1000;
 VACUUM ANALYZE bench.$1;
 CHECKPOINT;
 SQL

@@ -11,6 +11,7 @@ CREATE TABLE audiostore.audio_chunk_archives (
     archived_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     expires_at timestamptz DEFAULT pg_catalog.now() + interval '365 days'
 );
+CREATE INDEX audio_chunk_archives_storage_path ON audiostore.audio_chunk_archives (storage_path);
 CREATE INDEX audio_chunk_archives_archived_at ON audiostore.audio_chunk_archives (archived_at);
 CREATE INDEX audio_chunk_archives_expires_at ON audiostore.audio_chunk_archives (expires_at);
 COMMENT ON TABLE audiostore.audio_chunk_archives IS
@@ -23,6 +24,7 @@ COMMENT ON COLUMN audiostore.audio_chunk_archives.compression IS 'as of the entr
 COMMENT ON COLUMN audiostore.audio_chunk_archives.metadata IS 'as of the entry';
 COMMENT ON COLUMN audiostore.audio_chunk_archives.storage_class IS 'what cache_archive_rules moved it to last; NULL: as it was put';
 COMMENT ON COLUMN audiostore.audio_chunk_archives.expires_at IS 'when row and object go; NULL: never';
+COMMENT ON INDEX audiostore.audio_chunk_archives_storage_path IS 'which rows hold this key';
 COMMENT ON INDEX audiostore.audio_chunk_archives_archived_at IS 'for cache_archive_rules';
 COMMENT ON INDEX audiostore.audio_chunk_archives_expires_at IS 'for those whose time has come';
 SELECT pg_catalog.pg_extension_config_dump('audiostore.audio_chunk_archives', '');

@@ -11,7 +11,7 @@ namespace {
 constexpr double kUntil = 0.97;
 // What is colder than this part of the limit is given up when its segment is emptied.
 constexpr double kCold = 0.90;
-constexpr std::int64_t kSmallFile = std::int64_t{1} << 20;
+constexpr std::int64_t kSmallFile = std::int64_t{128} << 10;
 // Expired entries are not worth copying others away from them when those expire soon as well.
 constexpr std::int64_t kSoon = 60 * USECS_PER_SEC;
 
@@ -108,7 +108,10 @@ std::vector<Maintenance::Task> Maintenance::find_all() {
     tasks.push_back({segment, keep});
   };
   for (SegmentSurvey const& segment : found.segments) {
-    if (segment.live == 0 && (segment.expired > 0 || segment.file_bytes >= kSmallFile)) choose(segment.segment, Keep{});
+    bool const open = states()[static_cast<std::size_t>(segment.segment)].open;
+    if (segment.live == 0 && (segment.expired > 0 || !open || segment.file_bytes >= kSmallFile)) {
+      choose(segment.segment, Keep{});
+    }
   }
   bool const too_many = found.entries > most.entries;
   bool const too_large = most.bytes > 0 && found.bytes > most.bytes;

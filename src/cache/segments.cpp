@@ -129,7 +129,10 @@ int open_empty(TimestampTz until) {
   announce_states();
   // The worker has to know when it ends.
   outbox::wake_at_commit();
-  if (SharedCache* const shared = relations().shared) forget_segment(*shared, segment);
+  if (SharedCache* const shared = relations().shared) {
+    forget_segment(*shared, segment);
+    if (count_empty(states()) <= 2 * kReserve) ask_for_survey(*shared);
+  }
   return segment;
 }
 

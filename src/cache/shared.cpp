@@ -181,6 +181,8 @@ bool add_entry(SharedCache& shared, std::int64_t bytes, const Limits& limits) no
   return over && pg_atomic_exchange_u32(&shared.woken, 1) == 0;
 }
 
+void ask_for_survey(SharedCache& shared) noexcept { pg_atomic_write_u32(&shared.woken, 1); }
+
 bool over_limit(SharedCache& shared) noexcept { return pg_atomic_read_u32(&shared.woken) != 0; }
 
 }  // namespace audiostore::cache

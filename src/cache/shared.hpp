@@ -52,7 +52,9 @@ bool has_counts(SharedCache& shared) noexcept;
 void set_surveyed(SharedCache& shared, std::int64_t entries, std::int64_t bytes) noexcept;
 // True once when a limit is passed, until the next survey.
 bool add_entry(SharedCache& shared, std::int64_t bytes, const Limits& limits) noexcept;
-// Whether a limit was passed since the last survey.
+// Asks for a survey on account of something else.
+void ask_for_survey(SharedCache& shared) noexcept;
+// Whether a limit was passed, or somebody asked, since the last survey.
 bool over_limit(SharedCache& shared) noexcept;
 
 }  // namespace audiostore::cache
