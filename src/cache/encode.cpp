@@ -52,7 +52,7 @@ std::int32_t duration_or(const RawAudio& raw, double seconds) {
 Audio to_opus(Datum wav, const RawAudio& raw) {
   auto request = mastering::request_for(audio::wire::Operation::transcode);
   request.format = audio::wire::Format::opus;
-  mastering::Result result;
+  mastering::Result result{};
   mastering::produce(request, wav, result);
   return {result.bytea(), result.reply.output_size, duration_or(raw, result.reply.info.duration_seconds), "opus"};
 }
