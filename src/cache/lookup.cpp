@@ -1,10 +1,25 @@
 #include "cache/lookup.hpp"
 
 #include "cache/row.hpp"
+#include "cache/survey.hpp"
 
 namespace audiostore::cache {
+namespace {
+
+// After a restart, where there is no worker that has done it: a few thousand rows are read by whoever needs them first.
+// Not on a standby: rows come to be there without anybody noting their keys.
+void note_keys_once() {
+  constexpr std::int64_t kFewBlocks = 2000;
+  static bool tried = false;
+  if (tried || RecoveryInProgress()) return;
+  tried = true;
+  note_keys_if_needed(kFewBlocks);
+}
+
+}  // namespace
 
 std::uint64_t segments_of(std::uint64_t hash) {
+  note_keys_once();
   SharedCache* const shared = relations().shared;
   if (shared != nullptr && is_complete(*shared)) return candidates(*shared, hash, 0);
   pg::call([] { AcceptInvalidationMessages(); });
