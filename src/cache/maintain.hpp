@@ -25,7 +25,7 @@ class Maintenance {
 
  private:
   struct Task {
-    int segment;
+    int segment = -1;
     Keep keep;
   };
   std::vector<Task> find_expired();
