@@ -12,6 +12,9 @@ constexpr const char* kName = "audiostore";
 
 Shared* state = nullptr;
 shmem_startup_hook_type previous_startup = nullptr;
+constexpr int kMostFeatures = 4;
+MoreShared features[kMostFeatures];
+int feature_count = 0;
 
 // As many as there can be background workers; slots without a process make room for those with one.
 int slots_wanted() { return max_worker_processes; }
@@ -23,6 +26,7 @@ std::size_t size_wanted() {
 void request() {
   RequestAddinShmemSpace(size_wanted());
   RequestNamedLWLockTranche(kName, 1);
+  for (int i = 0; i < feature_count; i++) RequestAddinShmemSpace(features[i].size);
 }
 
 void set_up(Shared& fresh) {
@@ -44,6 +48,10 @@ void attach() {
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
   state = static_cast<Shared*>(ShmemInitStruct(kName, size_wanted(), &found));
   if (!found) set_up(*state);
+  for (int i = 0; i < feature_count; i++) {
+    void* const memory = ShmemInitStruct(features[i].name, features[i].size, &found);
+    features[i].attach(memory, !found);
+  }
   LWLockRelease(AddinShmemInitLock);
 }
 
@@ -59,6 +67,11 @@ Slot* Shared::find(Oid database) {
 bool Shared::has_news() const {
   return changed_count > 0 || all_changed ||
          std::any_of(slots, slots + slot_count, [](const Slot& slot) { return slot.state == State::ended; });
+}
+
+void add_shared(const MoreShared& wanted) {
+  Assert(feature_count < kMostFeatures);
+  features[feature_count++] = wanted;
 }
 
 void init_shared() {

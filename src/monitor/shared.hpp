@@ -66,6 +66,14 @@ struct Shared {
   bool has_news() const;     // for the launcher
 };
 
+// Memory that a feature wants beside this; `attach` gets it, all zeros when fresh. Before init_shared().
+struct MoreShared {
+  std::size_t size;
+  const char* name;
+  void (*attach)(void* memory, bool fresh);
+};
+void add_shared(const MoreShared& wanted);
+
 // Registers the request for shared memory and its set-up; from _PG_init, when preloading.
 void init_shared();
 

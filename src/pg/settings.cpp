@@ -14,6 +14,16 @@ int run_history_value = 0;
 int audio_workers_value = 2;
 int decoder_timeout_value = 0;
 int decoder_memory_value = 0;
+int cache_ttl_value = 0;
+int cache_max_entries_value = 0;
+int cache_max_bytes_value = 0;
+int cache_cleanup_interval_value = 0;
+bool caching_value = true;
+int cache_durability_value = 0;
+
+enum Durability { logged, unlogged };
+constexpr config_enum_entry kDurabilities[] = {
+    {"logged", logged, false}, {"unlogged", unlogged, false}, {nullptr, 0, false}};
 
 constexpr int kMegabyte = 1024;  // in kB
 constexpr int kDay = 24 * 60 * 60;
@@ -35,6 +45,32 @@ bool check_default_store(char** value, void** /*extra*/, GucSource /*source*/) {
 }
 
 std::string_view or_empty(const char* value) { return value != nullptr ? value : std::string_view(); }
+
+}  // namespace
+
+namespace {
+
+void cache_settings_init() {
+  DefineCustomIntVariable("audiostore.cache_ttl", "Time for which an entry of the audio cache lives.",
+                          "For calls of cache_put() that do not say otherwise.", &cache_ttl_value, 300, 1, 365 * kDay,
+                          PGC_USERSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.cache_max_entries", "Entries that the audio cache of a database holds.",
+                          "When there are more, those that were accessed least recently go.", &cache_max_entries_value,
+                          10'000, 1, INT_MAX, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.cache_max_bytes", "Audio that the cache of a database holds.",
+                          "When there is more, what was accessed least recently goes; 0 means no limit.",
+                          &cache_max_bytes_value, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.cache_cleanup_interval", "Time between full looks at the audio cache.",
+                          "What has expired goes at once, and what is too much when the cache is full.",
+                          &cache_cleanup_interval_value, 3600, 1, kDay, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
+                          nullptr);
+  DefineCustomBoolVariable("audiostore.caching", "Lets the audio cache be used.",
+                           "When off, every lookup misses and cache_put() stores nothing.", &caching_value, true,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("audiostore.cache_durability", "Whether the audio cache is written to the WAL.",
+                           "An unlogged cache is faster to write, empty after a crash and absent on standbys.",
+                           &cache_durability_value, logged, kDurabilities, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+}
 
 }  // namespace
 
@@ -66,6 +102,7 @@ void settings_init() {
                           "It is counted as address space of the helper process, beyond what that starts with.",
                           &decoder_memory_value, 256 * kMegabyte, 16 * kMegabyte, INT_MAX, PGC_USERSET, GUC_UNIT_KB,
                           nullptr, nullptr, nullptr);
+  cache_settings_init();
   reserve_setting_prefix("audiostore");
 }
 
@@ -79,6 +116,12 @@ int audio_workers() { return audio_workers_value; }
 std::chrono::seconds run_history() { return std::chrono::seconds(run_history_value); }
 std::chrono::milliseconds decoder_timeout() { return std::chrono::milliseconds(decoder_timeout_value); }
 std::uint64_t decoder_memory() { return static_cast<std::uint64_t>(decoder_memory_value) * 1024; }
+std::chrono::seconds cache_ttl() { return std::chrono::seconds(cache_ttl_value); }
+std::int64_t cache_max_entries() { return cache_max_entries_value; }
+std::int64_t cache_max_bytes() { return std::int64_t{cache_max_bytes_value} * 1024; }
+std::chrono::seconds cache_cleanup_interval() { return std::chrono::seconds(cache_cleanup_interval_value); }
+bool caching() { return caching_value; }
+bool cache_unlogged() { return cache_durability_value == unlogged; }
 
 }  // namespace settings
 }  // namespace audiostore::pg

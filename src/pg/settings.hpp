@@ -12,14 +12,20 @@ void settings_init();
 
 namespace settings {
 
-bool enabled();                               // audiostore.enabled
-std::string_view databases();                 // audiostore.databases: comma-separated; empty means all
-std::string_view default_store();             // audiostore.default_store; empty: none
-int max_connections();                        // audiostore.max_connections
-std::chrono::seconds run_history();           // audiostore.run_history
-int audio_workers();                          // audiostore.audio_workers
-std::chrono::milliseconds decoder_timeout();  // audiostore.decoder_timeout
-std::uint64_t decoder_memory();               // audiostore.decoder_memory, bytes
+bool enabled();                                 // audiostore.enabled
+std::string_view databases();                   // audiostore.databases: comma-separated; empty means all
+std::string_view default_store();               // audiostore.default_store; empty: none
+int max_connections();                          // audiostore.max_connections
+std::chrono::seconds run_history();             // audiostore.run_history
+int audio_workers();                            // audiostore.audio_workers
+std::chrono::milliseconds decoder_timeout();    // audiostore.decoder_timeout
+std::uint64_t decoder_memory();                 // audiostore.decoder_memory, bytes
+std::chrono::seconds cache_ttl();               // audiostore.cache_ttl
+std::int64_t cache_max_entries();               // audiostore.cache_max_entries
+std::int64_t cache_max_bytes();                 // audiostore.cache_max_bytes; 0: no limit
+std::chrono::seconds cache_cleanup_interval();  // audiostore.cache_cleanup_interval
+bool caching();                                 // audiostore.caching
+bool cache_unlogged();                          // audiostore.cache_durability is unlogged
 
 }  // namespace settings
 }  // namespace audiostore::pg

@@ -27,11 +27,14 @@ void remove_old_history() {
       "DELETE FROM audiostore.assets"
       " WHERE upload_expires_at < clock_timestamp() AND state IN ('uploading', 'deleted')",
       {});
+  static pg::Statement counters(
+      "DELETE FROM audiostore.cache_counters WHERE hour < clock_timestamp() - make_interval(secs => $1)", {FLOAT8OID});
   Datum const age = pg::call([] { return Float8GetDatum(static_cast<double>(pg::settings::run_history().count())); });
   runs.execute({age});
   alerts.execute({age});
   jobs.execute({age});
   uploads.execute({});
+  counters.execute({age});
 }
 
 TimePoint HistoryTask::step(TimePoint now) {

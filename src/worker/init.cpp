@@ -1,5 +1,6 @@
 #include "worker/init.hpp"
 
+#include "cache/shared.hpp"
 #include "worker/launcher.hpp"
 #include "worker/make_room.hpp"
 
@@ -8,6 +9,7 @@ namespace audiostore::worker {
 void init() {
   // pg_upgrade starts servers whose databases are not to be touched.
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
+  cache::init_shared();
   monitor::init_shared();
   register_launcher();
   init_make_room();

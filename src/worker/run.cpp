@@ -3,6 +3,7 @@
 #include "outbox/drain.hpp"
 #include "pg/arguments.hpp"
 #include "pg/transactions.hpp"
+#include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/runs.hpp"
 
@@ -16,7 +17,9 @@ struct Part {
 
 RunResult run_expiry() {
   remove_old_history();
-  return {};
+  pg::ProcedureTransactions transactions;
+  transactions.commit();
+  return {.rows = CacheTask::run_once(transactions), .bytes = 0, .error = {}};
 }
 
 RunResult run_outbox() {

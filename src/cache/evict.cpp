@@ -1,0 +1,249 @@
+#include "cache/evict.hpp"
+
+#include "cache/hits.hpp"
+#include "cache/row.hpp"
+#include "pg/arguments.hpp"
+#include "pg/background.hpp"
+#include "pg/identity.hpp"
+#include "pg/memory_scope.hpp"
+#include "pg/statement.hpp"
+
+namespace audiostore::cache {
+namespace {
+
+constexpr std::uint16_t kEvictionLock = 0xA503;
+constexpr int kTries = 40;
+
+bool lock_segment(int segment, LOCKMODE mode) {
+  Oid const heap = relations().heaps[segment];
+  for (int i = 0; i < kTries; i++) {
+    if (pg::call([&] { return ConditionalLockRelationOid(heap, mode); })) return true;
+    pg::check_interrupts();
+    pg_usleep(500);
+  }
+  return false;
+}
+
+ItemPointerData tid_of(std::uint64_t where) {
+  ItemPointerData tid;
+  ItemPointerSet(&tid, static_cast<BlockNumber>(where >> 16), static_cast<OffsetNumber>(where));
+  return tid;
+}
+
+// Inside pg::call. Nothing of the copy may point into the TOAST table of the segment that is to be emptied.
+void read_row(TupleTableSlot* slot, Row& row) {
+  TupleDesc const shape = slot->tts_tupleDescriptor;
+  slot_getallattrs(slot);
+  for (int i = 0; i < column::count; i++) {
+    row.values[i] = slot->tts_values[i];
+    row.nulls[i] = slot->tts_isnull[i];
+    if (row.nulls[i] || TupleDescAttr(shape, i)->attlen != -1) continue;
+    row.values[i] = PointerGetDatum(PG_DETOAST_DATUM_PACKED(row.values[i]));
+  }
+}
+
+// False when the row has changed, or somebody has its key: it is replaced, or stays where it was.
+bool copy_row(Relation heap, TupleTableSlot* slot, std::uint64_t from) {
+  ItemPointerData tid = tid_of(from);
+  Row row;
+  std::uint64_t hash = 0;
+  bool const found = pg::call([&] {
+    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+    bool const there = table_tuple_fetch_row_version(heap, &tid, snapshot, slot);
+    if (there) read_row(slot, row);
+    UnregisterSnapshot(snapshot);
+    if (!there) return false;
+    auto* const key = DatumGetTextPP(row.values[column::cache_key - 1]);
+    hash = hash_of({VARDATA_ANY(key), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(key))});
+    return lock_key(hash, false);
+  });
+  if (!found) return false;
+  TimestampTz const expires = DatumGetTimestampTz(row.values[column::expires_at - 1]);
+  int const target = segment_for(expires, std::max<std::int64_t>(expires - GetCurrentTimestamp(), 1), true);
+  if (SharedCache* const shared = relations().shared) note_key(*shared, hash, target);
+  Written const written = pg::call([&] { return insert_row(target, row); });
+  if (written.first_on_page && is_full(written.entries, written.bytes, limits())) close_segment(target);
+  return true;
+}
+
+void copy_rows(int segment, const std::vector<std::uint64_t>& rows) {
+  Oid const oid = relations().heaps[segment];
+  Relation const heap = pg::call([&] { return table_open(oid, NoLock); });
+  TupleTableSlot* const slot = pg::call([&] { return table_slot_create(heap, nullptr); });
+  for (std::uint64_t const row : rows) {
+    pg::check_interrupts();
+    pg::MemoryScope const memory("audiostore cache copy");
+    copy_row(heap, slot, row);
+    pg::call([&] { ExecClearTuple(slot); });
+  }
+  pg::call([&] {
+    ExecDropSingleTupleTableSlot(slot);
+    table_close(heap, NoLock);
+    CommandCounterIncrement();
+  });
+}
+
+void truncate(int segment) {
+  Oid const heap = relations().heaps[segment];
+  std::string const sql = "TRUNCATE audiostore_cache." + std::string(pg::call([&] { return get_rel_name(heap); }));
+  pg::Spi const spi;
+  pg::AsExtensionOwner const owner;
+  pg::call([&] { SPI_execute(sql.c_str(), false, 0); });
+}
+
+Removed classify(const std::vector<Surveyed>& rows, const Keep& keep, std::vector<std::uint64_t>& kept) {
+  TimestampTz const now = GetCurrentTimestamp();
+  Removed removed;
+  for (Surveyed const& row : rows) {
+    if (keep(row, now)) {
+      kept.push_back(row.where);
+    } else if (row.expires <= now) {
+      removed.expired++;
+    } else {
+      removed.evicted++;
+    }
+  }
+  return removed;
+}
+
+}  // namespace
+
+bool lock_eviction(bool wait) {
+  relations();
+  return pg::call([&] {
+    LOCKTAG tag;
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, relations().table, 0, kEvictionLock);
+    return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+  });
+}
+
+namespace {
+
+std::optional<Removed> empty_segment(int segment, const Keep& keep) {
+  // Writers stay out from here on, readers do not.
+  if (!lock_segment(segment, ExclusiveLock)) return std::nullopt;
+  std::vector<Surveyed> rows;
+  std::int64_t unused = 0;
+  if (!survey_segment(segment, rows, unused)) return std::nullopt;
+  std::vector<std::uint64_t> kept;
+  Removed const removed = classify(rows, keep, kept);
+  if (!kept.empty()) {
+    Excluded const not_into_itself(segment);
+    copy_rows(segment, kept);
+  }
+  if (!lock_segment(segment, AccessExclusiveLock)) return std::nullopt;
+  truncate(segment);
+  mark_empty(segment);
+  return removed;
+}
+
+}  // namespace
+
+std::optional<Removed> try_to_empty(int segment, const Keep& keep) {
+  pg::Subtransaction scope;
+  std::optional<Removed> const removed = empty_segment(segment, keep);
+  if (removed) scope.commit();
+  return removed;
+}
+
+Removed delete_rows(int segment, const Keep& keep) {
+  std::vector<Surveyed> rows;
+  std::int64_t unused = 0;
+  Removed removed;
+  if (!survey_segment(segment, rows, unused)) return removed;
+  TimestampTz const now = GetCurrentTimestamp();
+  Oid const oid = relations().heaps[segment];
+  pg::call([&] {
+    Relation const heap = table_open(oid, RowExclusiveLock);
+    for (Surveyed const& row : rows) {
+      if (keep(row, now)) continue;
+      ItemPointerData tid = tid_of(row.where);
+      if (!delete_row(heap, &tid, true)) continue;
+      (row.expires <= now ? removed.expired : removed.evicted)++;
+      CHECK_FOR_INTERRUPTS();
+    }
+    table_close(heap, NoLock);
+    CommandCounterIncrement();
+  });
+  return removed;
+}
+
+void count_removed(const Removed& removed) {
+  SharedCache* const shared = relations().shared;
+  if (shared == nullptr) return;
+  pg_atomic_fetch_add_u64(&counters(*shared).expired, removed.expired);
+  pg_atomic_fetch_add_u64(&counters(*shared).evicted, removed.evicted);
+}
+
+Keep cutoff(std::vector<Surveyed> live, std::int64_t most, std::int64_t most_bytes) {
+  auto const later = [](const Surveyed& a, const Surveyed& b) {
+    return a.last != b.last ? a.last > b.last : a.where > b.where;
+  };
+  auto count = static_cast<std::size_t>(std::max<std::int64_t>(most, 0));
+  if (most_bytes > 0) {
+    std::sort(live.begin(), live.end(), later);
+    std::int64_t sum = 0;
+    std::size_t fitting = 0;
+    while (fitting < live.size() && (sum += live[fitting].size) <= most_bytes) fitting++;
+    count = std::min(count, fitting);
+  }
+  if (count >= live.size()) return {};
+  if (count == 0) return {DT_NOEND, UINT64_MAX};
+  std::nth_element(live.begin(), live.begin() + static_cast<std::ptrdiff_t>(count) - 1, live.end(), later);
+  return {live[count - 1].last, live[count - 1].where};
+}
+
+namespace {
+
+// Segment by segment, in the caller's transaction. Where most of a segment stays, rows go one by one.
+Removed evict_now(const Survey& found, const Keep& keep, TimestampTz now) {
+  Removed sum;
+  std::int64_t going[kSegments] = {};
+  for (Surveyed const& row : found.live) going[(row.where >> 48) - 1] += keep(row, now) ? 0 : 1;
+  for (SegmentSurvey const& segment : found.segments) {
+    std::int64_t const gone = going[segment.segment] + segment.expired;
+    if (gone == 0) continue;
+    std::optional<Removed> removed;
+    if (segment.live + segment.expired - gone <= gone) removed = try_to_empty(segment.segment, keep);
+    sum += removed ? *removed : delete_rows(segment.segment, keep);
+  }
+  count_removed(sum);
+  return sum;
+}
+
+void begin_eviction(const char* what) {
+  pg::call([&] { PreventCommandIfReadOnly(what); });
+  check_privilege(ACL_DELETE, "DELETE");
+  lock_eviction(true);
+  note_keys_if_needed(INT32_MAX);
+  fold_hits();
+}
+
+Datum evict_expired(FunctionCallInfo /*info*/) {
+  begin_eviction("audiostore.evict_expired()");
+  TimestampTz const now = GetCurrentTimestamp();
+  return Int64GetDatum(evict_now(survey(now), Keep{}, now).expired);
+}
+
+Datum evict_lru(FunctionCallInfo info) {
+  pg::Arguments const arguments(info);
+  std::int64_t most = limits().entries;
+  if (!arguments.null(0)) most = DatumGetInt32(arguments.datum(0, "max_entries"));
+  if (most < 0) {
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "max_entries must not be negative",
+                       "It is " + std::to_string(most) + ".");
+  }
+  begin_eviction("audiostore.evict_lru()");
+  TimestampTz const now = GetCurrentTimestamp();
+  Survey found = survey(now);
+  Keep const keep = cutoff(found.live, most, arguments.null(0) ? limits().bytes : 0);
+  // Entries that have expired take no room from others, and are not this function's business.
+  for (SegmentSurvey& segment : found.segments) segment.expired = 0;
+  return Int64GetDatum(evict_now(found, keep, now).evicted);
+}
+
+}  // namespace
+}  // namespace audiostore::cache
+
+AUDIOSTORE_FUNCTION(evict_expired, audiostore::cache::evict_expired)
+AUDIOSTORE_FUNCTION(evict_lru, audiostore::cache::evict_lru)
