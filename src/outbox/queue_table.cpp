@@ -411,4 +411,8 @@ std::optional<std::int64_t> QueueTable::find_delete(std::string_view store, std:
   return any ? std::optional(id) : std::nullopt;
 }
 
+bool QueueTable::has_other(std::string_view store, std::string_view key) {
+  return pg::call([&] { return impl_->find_in(impl_->table.other, make_text(store), make_text(key), nullptr).any; });
+}
+
 }  // namespace audiostore::outbox

@@ -120,6 +120,9 @@ class QueueTable {
   // Id of the visible pending or running delete of this key.
   std::optional<std::int64_t> find_delete(std::string_view store, std::string_view key);
 
+  // Another operation than a delete is queued or under way for this key, or a transaction is about to queue one.
+  bool has_other(std::string_view store, std::string_view key);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

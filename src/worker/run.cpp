@@ -1,4 +1,5 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
+#include "lifecycle/runner.hpp"
 #include "mastering/finalizer.hpp"
 #include "outbox/drain.hpp"
 #include "pg/arguments.hpp"
@@ -22,6 +23,11 @@ RunResult run_expiry() {
   return {.rows = CacheTask::run_once(transactions), .bytes = 0, .error = {}};
 }
 
+RunResult run_policies() {
+  lifecycle::PolicyTotals const totals = lifecycle::run_policies_now();
+  return {.rows = totals.rows, .bytes = totals.bytes, .error = {}};
+}
+
 RunResult run_outbox() {
   outbox::Drained const drained = outbox::drain_now();
   return {.rows = drained.operations, .bytes = drained.bytes, .error = {}};
@@ -34,8 +40,8 @@ RunResult run_mastering() {
 
 // In the order in which they run when none is named. Those without a function have nothing to do yet.
 constexpr Part kParts[] = {
-    {"expiry", run_expiry}, {"policies", nullptr},   {"outbox", run_outbox},
-    {"audits", nullptr},    {"accounting", nullptr}, {"mastering", run_mastering},
+    {"expiry", run_expiry}, {"policies", run_policies}, {"outbox", run_outbox},
+    {"audits", nullptr},    {"accounting", nullptr},    {"mastering", run_mastering},
 };
 
 // One part, in the history from before it starts; an error is noted there and goes on to the caller.

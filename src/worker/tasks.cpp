@@ -3,6 +3,7 @@
 #include "worker/history.hpp"
 #include "worker/mastering_task.hpp"
 #include "worker/outbox_task.hpp"
+#include "worker/policies_task.hpp"
 #include "worker/task.hpp"
 
 namespace audiostore::worker {
@@ -10,6 +11,7 @@ namespace audiostore::worker {
 std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/) {
   std::vector<std::unique_ptr<RecurringTask>> tasks;
   tasks.push_back(std::make_unique<OutboxTask>());
+  tasks.push_back(std::make_unique<PoliciesTask>());
   tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<CacheTask>());
   tasks.push_back(std::make_unique<HistoryTask>());

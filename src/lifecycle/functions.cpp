@@ -1,0 +1,182 @@
+// What users do with policies. They act as the owner of the extension's tables once the caller's rights are checked, as
+// nobody else may write the table.
+#include "lifecycle/expired.hpp"
+#include "lifecycle/expiry.hpp"
+#include "lifecycle/policy.hpp"
+#include "outbox/enqueue.hpp"
+#include "pg/arguments.hpp"
+#include "pg/identity.hpp"
+#include "pg/memory_scope.hpp"
+#include "pg/result_set.hpp"
+#include "pg/statement.hpp"
+#include "pg/time.hpp"
+
+namespace audiostore::lifecycle {
+namespace {
+
+Datum checked_after(Datum value) {
+  if (pg::to_microseconds(*DatumGetIntervalP(value)) > std::chrono::microseconds(0)) return value;
+  throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "after must be positive");
+}
+
+Datum checked_schedule(Datum value) {
+  if (pg::to_microseconds(*DatumGetIntervalP(value)) >= std::chrono::seconds(1)) return value;
+  throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "schedule must be one second or longer");
+}
+
+void check_server_owner(const foreign::StoreHandle& store, Oid role) {
+  if (pg::call([&] { return has_privs_of_role(role, store.owner); })) return;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of foreign server " + store.name,
+                     "A policy deletes objects that no row speaks for.");
+}
+
+Datum add_expiry_policy(FunctionCallInfo info) {
+  pg::Arguments const arguments(info);
+  Oid const caller = GetUserId();
+  foreign::StoreHandle const store = foreign::find_store_or_default(arguments.name_or_empty(0));
+  std::string_view const prefix = arguments.text(1, "prefix");
+  Datum const after = checked_after(arguments.datum(2, "after"));
+  Datum const schedule = checked_schedule(arguments.datum(3, "schedule"));
+  check_server_owner(store, caller);
+  foreign::check_usage(store, caller);
+  foreign::claim_if_unclaimed(store);
+  pg::Spi const spi;
+  pg::AsExtensionOwner const owner;
+  static pg::Statement insert(
+      "INSERT INTO audiostore.policies (kind, store, prefix, after, schedule, owner)"
+      " VALUES ('expiry', $1, $2, $3, $4, $5::regrole)"
+      " ON CONFLICT (store, prefix) WHERE kind = 'expiry' DO NOTHING RETURNING id",
+      {TEXTOID, TEXTOID, INTERVALOID, INTERVALOID, OIDOID});
+  if (insert.execute(
+          {pg::text_argument(store.name), pg::text_argument(prefix), after, schedule, ObjectIdGetDatum(caller)}) == 0) {
+    throw pg::SqlError(
+        ERRCODE_DUPLICATE_OBJECT,
+        "store \"" + store.name + "\" has an expiry policy for the prefix \"" + std::string(prefix) + "\" already", {},
+        "Change it with audiostore.alter_policy().");
+  }
+  std::int64_t const id = insert.rows().bigint(0, 1);
+  outbox::wake_at_commit();
+  return Int64GetDatum(id);
+}
+
+enum class Locking { no, yes };
+
+// None when it does not exist. Throws unless the caller has the rights of its owner.
+std::optional<Policy> find_policy(std::int64_t id, Oid caller, Locking locking) {
+  static pg::Statement lock(
+      "SELECT store, prefix, owner::oid, clock_timestamp() - after FROM audiostore.policies WHERE id = $1"
+      " FOR NO KEY UPDATE",
+      {INT8OID});
+  static pg::Statement find(
+      "SELECT store, prefix, owner::oid, clock_timestamp() - after FROM audiostore.policies WHERE id = $1", {INT8OID});
+  pg::AsExtensionOwner const owner;
+  pg::Statement& statement = locking == Locking::yes ? lock : find;
+  if (statement.execute({Int64GetDatum(id)}) == 0) return std::nullopt;
+  pg::Rows const rows = statement.rows();
+  Policy const policy{.id = id,
+                      .store = rows.text(0, 1),
+                      .prefix = rows.text(0, 2),
+                      .owner = DatumGetObjectId(rows.datum(0, 3).value),
+                      .before = pg::to_time_point(rows.timestamp(0, 4)),
+                      .resume_after = {}};
+  if (pg::call([&] { return has_privs_of_role(caller, policy.owner); })) return policy;
+  throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of policy " + std::to_string(id));
+}
+
+Policy need_policy(std::int64_t id, Oid caller, Locking locking) {
+  std::optional<Policy> policy = find_policy(id, caller, locking);
+  if (policy) return *std::move(policy);
+  throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "policy " + std::to_string(id) + " does not exist", {},
+                     "SELECT * FROM audiostore.policy_status lists policies.");
+}
+
+pg::Argument optional(const pg::Arguments& arguments, int index, Datum (*check)(Datum)) {
+  return arguments.null(index) ? pg::Argument() : pg::Argument(check(arguments.datum(index, "")));
+}
+
+Datum alter_policy(FunctionCallInfo info) {
+  pg::Arguments const arguments(info);
+  std::int64_t const id = arguments.bigint(0, "id");
+  pg::Argument const after = optional(arguments, 1, checked_after);
+  pg::Argument const schedule = optional(arguments, 2, checked_schedule);
+  pg::Argument const enabled = optional(arguments, 3, [](Datum value) { return value; });
+  Oid const caller = GetUserId();
+  pg::Spi const spi;
+  need_policy(id, caller, Locking::yes);
+  pg::AsExtensionOwner const owner;
+  // A run under way goes by what was: it is told to stop at its next page, and another begins.
+  static pg::Statement alter(
+      "UPDATE audiostore.policies SET after = coalesce($2, after), schedule = coalesce($3, schedule),"
+      " enabled = coalesce($4, enabled), next_run_at = clock_timestamp(), resume_after = NULL, failures = 0,"
+      " leased_until = NULL, claimed_by = NULL WHERE id = $1",
+      {INT8OID, INTERVALOID, INTERVALOID, BOOLOID});
+  alter.execute({Int64GetDatum(id), after, schedule, enabled});
+  outbox::wake_at_commit();
+  return Datum{0};
+}
+
+Datum remove_policy(FunctionCallInfo info) {
+  pg::Arguments const arguments(info);
+  std::int64_t const id = arguments.bigint(0, "id");
+  bool const if_exists = !arguments.null(1) && DatumGetBool(arguments.datum(1, "if_exists"));
+  Oid const caller = GetUserId();
+  pg::Spi const spi;
+  if (if_exists) {
+    if (!find_policy(id, caller, Locking::yes)) return BoolGetDatum(false);
+  } else {
+    need_policy(id, caller, Locking::yes);
+  }
+  pg::AsExtensionOwner const owner;
+  static pg::Statement remove("DELETE FROM audiostore.policies WHERE id = $1", {INT8OID});
+  remove.execute({Int64GetDatum(id)});
+  clear_policy_alert(id);
+  return BoolGetDatum(true);
+}
+
+Datum run_policy(FunctionCallInfo info) {
+  std::int64_t const id = pg::Arguments(info).bigint(0, "id");
+  Oid const caller = GetUserId();
+  pg::Spi const spi;
+  need_policy(id, caller, Locking::yes);
+  pg::AsExtensionOwner const owner;
+  static pg::Statement due("UPDATE audiostore.policies SET next_run_at = clock_timestamp() WHERE id = $1 AND enabled",
+                           {INT8OID});
+  if (due.execute({Int64GetDatum(id)}) == 0) {
+    throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "policy " + std::to_string(id) + " is disabled", {},
+                       "Enable it with audiostore.alter_policy(" + std::to_string(id) + ", enabled => true).");
+  }
+  outbox::wake_at_commit();
+  return Datum{0};
+}
+
+Datum preview_policy(FunctionCallInfo info) {
+  std::int64_t const id = pg::Arguments(info).bigint(0, "id");
+  Oid const caller = GetUserId();
+  std::int64_t objects = 0;
+  std::int64_t octets = 0;
+  {
+    pg::Spi const spi;
+    Policy const policy = need_policy(id, caller, Locking::no);
+    auto const open = open_for(policy);
+    pg::AsExtensionOwner const owner;
+    store::ListPage page;
+    do {
+      pg::check_interrupts();
+      page = foreign::run(open->store->list({.prefix = policy.prefix, .after = page.resume}));
+      pg::MemoryScope const memory("audiostore preview");
+      auto const removable = removable_of(policy.store, expired_of(page, {policy.prefix, policy.before}));
+      objects += static_cast<std::int64_t>(removable.size());
+      octets += bytes_of(removable);
+    } while (page.more);
+  }
+  return pg::composite(info, {{Int64GetDatum(objects), false}, {Int64GetDatum(octets), false}});
+}
+
+}  // namespace
+}  // namespace audiostore::lifecycle
+
+AUDIOSTORE_FUNCTION(add_expiry_policy, audiostore::lifecycle::add_expiry_policy)
+AUDIOSTORE_FUNCTION(alter_policy, audiostore::lifecycle::alter_policy)
+AUDIOSTORE_FUNCTION(remove_policy, audiostore::lifecycle::remove_policy)
+AUDIOSTORE_FUNCTION(run_policy, audiostore::lifecycle::run_policy)
+AUDIOSTORE_FUNCTION(preview_policy, audiostore::lifecycle::preview_policy)

@@ -1,0 +1,65 @@
+// The table audiostore.policies as the worker uses it: claim, keep, settle, each inside the caller's transaction. A
+// claim is a lease; whoever lost it, because the policy was removed, paused or taken over, is told by the next
+// keep_policy().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "foreign/stores.hpp"
+#include "pg/guard.hpp"
+
+namespace audiostore::lifecycle {
+
+struct Policy {
+  std::int64_t id = 0;
+  std::string store;
+  std::string prefix;
+  Oid owner = InvalidOid;
+  TimePoint before{};        // what is older than this is due
+  std::string resume_after;  // empty: from the beginning
+
+  std::string name() const { return "policy " + std::to_string(id); }
+};
+
+// Opens the policy's store. Throws unless its owner still owns the store and may use it.
+std::shared_ptr<foreign::OpenStore> open_for(const Policy& policy);
+
+// What is left of processes that are gone becomes due again.
+void release_policies_of_the_dead();
+
+struct ClaimedPolicy {
+  Policy policy;
+  std::int64_t run = 0;  // its entry in audiostore.runs
+};
+
+// Policies that are due, longest due first, but for those with these ids.
+std::vector<ClaimedPolicy> claim_policies(std::span<const std::int64_t> except, std::size_t limit, Milliseconds lease);
+
+// When the next one is due, in seconds from now; none when there is none. Policies under way count with their lease.
+std::optional<double> seconds_until_due(std::span<const std::int64_t> except);
+
+// Prolongs the lease and notes how far the run has come. False: stop, the policy is not ours to run any more.
+bool keep_policy(const Policy& policy, Milliseconds lease);
+
+// How a run ended.
+struct PolicyOutcome {
+  enum class Kind { done, put_off, interrupted, failed };
+  Kind kind = Kind::done;
+  std::int64_t rows = 0;
+  std::int64_t bytes = 0;
+  std::int64_t kept = 0;
+  std::string error;
+};
+
+// Writes down the end of a run: in the policy if it is still ours, in audiostore.runs, and in the alerts.
+void settle_policy(const ClaimedPolicy& claimed, const PolicyOutcome& outcome);
+
+// The alert that a policy fails, if there is one.
+void clear_policy_alert(std::int64_t id);
+
+}  // namespace audiostore::lifecycle

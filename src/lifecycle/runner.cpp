@@ -1,0 +1,268 @@
+#include "lifecycle/runner.hpp"
+
+#include <algorithm>
+
+#include "lifecycle/expired.hpp"
+#include "lifecycle/expiry.hpp"
+#include "monitor/progress.hpp"
+#include "pg/background.hpp"
+#include "pg/identity.hpp"
+#include "pg/interrupts.hpp"
+#include "pg/memory_scope.hpp"
+#include "pg/statement.hpp"
+
+namespace audiostore::lifecycle {
+namespace {
+
+constexpr Milliseconds kLease{60'000};
+// Policies that wait for room do not count: they hold up nobody.
+constexpr std::size_t kAtOnce = 4;
+// Due operations that a store may have before its policies wait.
+constexpr std::size_t kMostQueued = 10'000;
+constexpr Milliseconds kLookForRoom{500};
+// A change of the policies comes with a wake; this is for what came some other way, such as a restored dump.
+constexpr Milliseconds kLookForPolicies{60'000};
+// Wakes that concern other tasks come thick and fast: no look follows another sooner than this.
+constexpr Milliseconds kBetweenLooks{250};
+
+TimePoint clock_now() { return SystemClock().now(); }
+
+template <class F>
+void in_transaction(pg::Transactions& transactions, F&& body) {
+  transactions.run([&] {
+    pg::Spi const spi;
+    pg::AsExtensionOwner const owner;
+    pg::MemoryScope const memory("audiostore policies");
+    body();
+  });
+}
+
+std::string described(const std::string& message, const std::string& detail) {
+  return detail.empty() ? message : message + ": " + detail;
+}
+
+}  // namespace
+
+void PolicyRunner::recover() {
+  in_transaction(transactions_, [] { release_policies_of_the_dead(); });
+}
+
+TimePoint PolicyRunner::step(TimePoint now) {
+  for (Work& work : works_) advance(work, now);
+  settle_over();
+  extend(now);
+  claim(now);
+  return next_time(now);
+}
+
+TimePoint PolicyRunner::next_time(TimePoint now) const {
+  TimePoint next = std::max(next_look_, not_before_);
+  for (Work const& work : works_) {
+    if (work.over) return now;
+    if (work.page) {
+      next = std::min(next, work.look_again);
+    } else if (work.listed) {
+      return now;
+    }
+    next = std::min(next, work.leased_until - kLease / 2);
+  }
+  return std::max(next, now);
+}
+
+void PolicyRunner::claim(TimePoint now) {
+  auto const listing = static_cast<std::size_t>(
+      std::count_if(works_.begin(), works_.end(), [](Work const& work) { return !work.waiting; }));
+  if (listing >= kAtOnce) {
+    next_look_ = now + kLookForPolicies;  // the end of one of them is a step too
+    return;
+  }
+  if (now < not_before_) {
+    next_look_ = not_before_;
+    return;
+  }
+  std::vector<std::int64_t> except = has_run_;
+  for (Work const& work : works_) except.push_back(work.claimed.policy.id);
+  std::vector<ClaimedPolicy> claimed;
+  std::optional<double> due_in;
+  in_transaction(transactions_, [&] {
+    claimed = claim_policies(except, kAtOnce - listing, kLease);
+    for (ClaimedPolicy const& one : claimed) except.push_back(one.policy.id);
+    due_in = seconds_until_due(except);
+  });
+  nothing_due_ = claimed.empty();
+  not_before_ = nothing_due_ ? now + kBetweenLooks : now;
+  auto const longest = std::chrono::duration<double>(kLookForPolicies).count();
+  double const pause = std::clamp(due_in.value_or(longest), 0.0, longest);
+  next_look_ = now + std::chrono::ceil<Milliseconds>(std::chrono::duration<double>(pause));
+  for (ClaimedPolicy& one : claimed) {
+    if (patience_ == Patience::none) has_run_.push_back(one.policy.id);
+    Work& work = works_.emplace_back();
+    work.claimed = std::move(one);
+    work.leased_until = now + kLease;
+    begin(work);
+  }
+}
+
+void PolicyRunner::begin(Work& work) {
+  std::optional<pg::Failure> failure;
+  in_transaction(transactions_, [&] { failure = pg::attempt([&] { work.store = open_for(work.claimed.policy); }); });
+  if (failure) {
+    fail(work, described(failure->message, failure->detail));
+  } else {
+    list(work, work.claimed.policy.resume_after);
+  }
+}
+
+void PolicyRunner::list(Work& work, std::string after) {
+  work.listed = false;
+  work.after = std::move(after);
+  work.listing = work.store->store->list({.prefix = work.claimed.policy.prefix, .after = work.after});
+  work.listing.start([&work] { work.listed = true; });
+}
+
+void PolicyRunner::advance(Work& work, TimePoint now) {
+  if (work.over) return;
+  if (!work.page && work.listed) take_page(work);
+  if (work.page && !work.over && now >= work.look_again) act(work, now);
+}
+
+// The next page is on its way while this one is acted on.
+void PolicyRunner::take_page(Work& work) {
+  work.listed = false;
+  try {
+    work.page = work.listing.take();
+  } catch (const Error& error) {
+    fail(work, described(error.message(), error.detail()));
+    return;
+  }
+  work.look_again = {};
+  if (!work.page->more) return;
+  if (work.page->resume <= work.after) {
+    fail(work, "the listing of the store goes round in circles");
+    return;
+  }
+  list(work, work.page->resume);
+}
+
+void PolicyRunner::act(Work& work, TimePoint now) {
+  Policy const& policy = work.claimed.policy;
+  auto const expired = expired_of(*work.page, {.prefix = policy.prefix, .before = policy.before});
+  bool room = true;
+  if (!expired.empty()) {
+    std::optional<pg::Failure> failure;
+    in_transaction(transactions_, [&] { failure = pg::attempt([&] { room = act_in_transaction(work, expired); }); });
+    if (failure) fail(work, described(failure->message, failure->detail));
+    if (work.over) return;
+    work.leased_until = now + kLease;
+  }
+  work.waiting = !room;
+  if (room) {
+    end_page(work);
+  } else if (patience_ == Patience::none) {
+    work.outcome.kind = PolicyOutcome::Kind::put_off;
+    work.over = true;
+  } else {
+    work.look_again = now + kLookForRoom;
+  }
+}
+
+// False: the outbox has enough to do.
+bool PolicyRunner::act_in_transaction(Work& work, std::span<const store::ObjectInfo* const> expired) {
+  Policy policy = work.claimed.policy;
+  bool const room = operations_due(policy.store, kMostQueued) + expired.size() <= kMostQueued;
+  if (room && work.page->more) policy.resume_after = work.page->resume;
+  if (!keep_policy(policy, kLease)) {
+    work.over = true;
+    return true;
+  }
+  if (!room) return false;
+  auto const removable = removable_of(policy.store, expired);
+  queue_deletes(policy, removable);
+  work.claimed.policy.resume_after = policy.resume_after;
+  work.outcome.rows += static_cast<std::int64_t>(removable.size());
+  work.outcome.bytes += bytes_of(removable);
+  work.outcome.kept += static_cast<std::int64_t>(expired.size() - removable.size());
+  return true;
+}
+
+void PolicyRunner::end_page(Work& work) {
+  if (work.page->more) {
+    work.claimed.policy.resume_after = work.page->resume;
+  } else {
+    work.over = true;
+  }
+  work.page.reset();
+}
+
+void PolicyRunner::fail(Work& work, std::string why) {
+  monitor::note_error(work.claimed.policy.name() + ": " + why);
+  work.outcome.kind = PolicyOutcome::Kind::failed;
+  work.outcome.error = std::move(why);
+  work.over = true;
+}
+
+void PolicyRunner::settle_over() {
+  bool const any = std::any_of(works_.begin(), works_.end(), [](Work const& work) { return work.over; });
+  if (!any) return;
+  in_transaction(transactions_, [&] {
+    for (Work const& work : works_) {
+      if (work.over) settle_policy(work.claimed, work.outcome);
+    }
+  });
+  for (Work const& work : works_) {
+    if (!work.over) continue;
+    totals_.rows += work.outcome.rows;
+    totals_.bytes += work.outcome.bytes;
+  }
+  works_.remove_if([](Work const& work) { return work.over; });
+}
+
+void PolicyRunner::extend(TimePoint now) {
+  auto const due = [&](Work const& work) { return work.leased_until - now < kLease / 2; };
+  if (std::none_of(works_.begin(), works_.end(), due)) return;
+  in_transaction(transactions_, [&] {
+    for (Work& work : works_) {
+      if (!due(work)) continue;
+      if (!keep_policy(work.claimed.policy, kLease)) {
+        work.over = true;
+      }
+      work.leased_until = now + kLease;
+    }
+  });
+}
+
+void PolicyRunner::stop() {
+  std::list<Work> const works = std::move(works_);
+  works_.clear();
+  in_transaction(transactions_, [&] {
+    for (Work const& work : works) {
+      PolicyOutcome outcome = work.outcome;
+      if (!work.over) outcome.kind = PolicyOutcome::Kind::interrupted;
+      settle_policy(work.claimed, outcome);
+    }
+  });
+}
+
+PolicyTotals run_policies_now() {
+  pg::ProcedureTransactions transactions;
+  PolicyRunner runner(transactions, PolicyRunner::Patience::none);
+  try {
+    runner.recover();
+    for (;;) {
+      TimePoint const next = runner.step(clock_now());
+      if (runner.idle()) break;
+      auto const pause = std::chrono::duration_cast<Milliseconds>(next - clock_now());
+      bool const woken = pg::prepare_wait();
+      foreign::client().poll(woken ? Milliseconds(0) : std::clamp(pause, Milliseconds(0), Milliseconds(100)),
+                             pg::wake_fd());
+      pg::after_wait();
+    }
+  } catch (...) {
+    transactions.abort();
+    runner.stop();
+    throw;
+  }
+  return runner.totals();
+}
+
+}  // namespace audiostore::lifecycle
