@@ -21,7 +21,7 @@ class Spool {
   Spool& operator=(const Spool&) = delete;
 
   void append(BytesView piece);  // NOLINT(readability-make-member-function-const): it changes the file
-  void rewind() const;  // the descriptor's position, which others may share
+  void rewind() const;           // the descriptor's position, which others may share
   int fd() const noexcept { return fd_; }
   std::uint64_t size() const;
 

@@ -34,7 +34,8 @@ std::string worker_name() { return "audiostore process " + std::to_string(MyProc
 
 void end_leases_of_the_dead() {
   static pg::Statement end(
-      "UPDATE audiostore.jobs SET leased_until = clock_timestamp() WHERE job_type = 'audio_finalize' AND state = 'running' "
+      "UPDATE audiostore.jobs SET leased_until = clock_timestamp() WHERE job_type = 'audio_finalize' AND state = "
+      "'running' "
       "AND worker LIKE 'audiostore process %' AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a "
       "WHERE worker = 'audiostore process ' || a.pid)",
       {});
