@@ -57,7 +57,6 @@ cache_evict_lookups() {
     worker on
     "$programs/cache" churn 2 "$seconds" 10240 >"$work/putter" &
     putter=$!
-    sleep 2
     output=$("$programs/cache" get 1 $((seconds - 4)) 5000 \
         "SELECT audiostore.cache_get(md5(\$1) || md5(\$1))")
     wait $putter
