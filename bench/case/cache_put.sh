@@ -14,7 +14,7 @@ case_cache_put() {
         for durability in logged unlogged; do
             cache_settings "cache_durability = $durability"
             cache_empty
-            cache_client $durability put 8 "$seconds" 10240 'SELECT audiostore.cache_put($1, $2, 2500)'
+            cache_client $durability put 8 "$seconds" 10240 "SELECT audiostore.cache_put(\$1, \$2, 2500)"
         done
     done
     cache_empty

@@ -100,14 +100,23 @@ bool lock_opening() {
   });
 }
 
-// A segment is as durable as the setting says when it is opened.
+bool lock_alone(Oid heap) {
+  constexpr int kTries = 40;
+  for (int i = 0; i < kTries; i++) {
+    if (pg::call([&] { return ConditionalLockRelationOid(heap, AccessExclusiveLock); })) return true;
+    pg::check_interrupts();
+    pg_usleep(500);
+  }
+  return false;
+}
+
+// A segment is as durable as the setting says when it is emptied or opened, unless somebody reads it just then.
 void set_durability(int segment) {
   Oid const heap = relations().heaps[segment];
   bool const unlogged = pg::settings::cache_unlogged();
   bool const is_unlogged = pg::call([&] { return get_rel_persistence(heap) == RELPERSISTENCE_UNLOGGED; });
   if (unlogged == is_unlogged) return;
-  bool const locked = pg::call([&] { return ConditionalLockRelationOid(heap, AccessExclusiveLock); });
-  if (!locked) return;
+  if (!lock_alone(heap)) return;
   std::string const sql = "ALTER TABLE audiostore_cache." + std::string(pg::call([&] { return get_rel_name(heap); })) +
                           (unlogged ? " SET UNLOGGED" : " SET LOGGED");
   pg::call([&] { SPI_execute(sql.c_str(), false, 0); });
@@ -268,6 +277,7 @@ void mark_empty(int segment) {
   static pg::Statement empty("UPDATE audiostore_cache.segments SET state = 'empty', until = NULL WHERE segment = $1",
                              {INT2OID});
   empty.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))});
+  set_durability(segment);
   announce_states();
 }
 
