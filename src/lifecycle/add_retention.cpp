@@ -42,6 +42,19 @@ void check_age_column(Oid relation, const std::string& column) {
   });
 }
 
+void advise_index(const RowRule& rule) {
+  static pg::Statement find(
+      "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+      " WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL",
+      {OIDOID, TEXTOID});
+  if (find.execute({ObjectIdGetDatum(rule.relation), pg::text_argument(rule.age_column)}) > 0) return;
+  pg::call([&] {
+    ereport(NOTICE, errmsg("table \"%s\" has no index on \"%s\"", get_rel_name(rule.relation), rule.age_column.c_str()),
+            errdetail("The policy reads the whole table for each batch of rows."),
+            errhint("Create an index on that column."));
+  });
+}
+
 RowRule read_rule(const pg::Arguments& arguments, Oid caller) {
   RowRule rule;
   rule.relation = DatumGetObjectId(arguments.datum(0, "relation"));
@@ -84,6 +97,7 @@ Datum add_retention_policy(FunctionCallInfo info) {
                   rule.assignments.empty() ? pg::Argument() : pg::text_argument(rule.assignments), schedule,
                   ObjectIdGetDatum(caller)});
   std::int64_t const id = insert.rows().bigint(0, 1);
+  advise_index(rule);
   outbox::wake_at_commit();
   return Int64GetDatum(id);
 }

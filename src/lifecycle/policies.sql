@@ -102,7 +102,7 @@ COMMENT ON FUNCTION audiostore.add_retention_policy(regclass, interval, name, te
     'From now on rows of the table whose age_column (timestamptz, timestamp or date) is longer than after ago, and for which condition is true, are deleted (action delete; the objects of tracked columns follow), or changed (action set): assignments is a JSON object with a value for each column to set, e.g. {"state": "archived"}, or {"storage_path": null} to let go of the object and keep the row; rows that have these values are left alone. Returns the number of the policy. '
     'condition is one expression over the columns of the row, subqueries included; its names are looked up now, in the search_path of the caller. '
     'Every schedule the rows are worked off in the order of their age, 1000 in a transaction; a row that cannot be deleted or changed is passed over, and counted in last_kept, up to 1000 in a run. Rows that somebody has locked wait for the next run. '
-    'Runs with the privileges of its owner, in a restricted security context and with search_path pg_catalog, pg_temp. An index on age_column makes it cheap. '
+    'Runs with the privileges of its owner, in a restricted security context and with search_path pg_catalog, pg_temp. An index on age_column makes it cheap: without one there is a NOTICE. '
     'Needs ownership of the table, at each run again. Errors: 22023 (after, schedule, action or assignments), 42501, 42703 (no such column), 42804 (type of age_column), 42809 (not a table), and what PostgreSQL says about condition and values';
 
 CREATE FUNCTION audiostore.alter_policy(id bigint, after interval DEFAULT NULL, schedule interval DEFAULT NULL,
