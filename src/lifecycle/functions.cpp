@@ -2,27 +2,18 @@
 // nobody else may write the table.
 #include "lifecycle/expired.hpp"
 #include "lifecycle/expiry.hpp"
+#include "lifecycle/intervals.hpp"
 #include "lifecycle/policy.hpp"
+#include "lifecycle/retention.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/arguments.hpp"
 #include "pg/identity.hpp"
 #include "pg/memory_scope.hpp"
 #include "pg/result_set.hpp"
 #include "pg/statement.hpp"
-#include "pg/time.hpp"
 
 namespace audiostore::lifecycle {
 namespace {
-
-Datum checked_after(Datum value) {
-  if (pg::to_microseconds(*DatumGetIntervalP(value)) > std::chrono::microseconds(0)) return value;
-  throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "after must be positive");
-}
-
-Datum checked_schedule(Datum value) {
-  if (pg::to_microseconds(*DatumGetIntervalP(value)) >= std::chrono::seconds(1)) return value;
-  throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "schedule must be one second or longer");
-}
 
 void check_server_owner(const foreign::StoreHandle& store, Oid role) {
   if (pg::call([&] { return has_privs_of_role(role, store.owner); })) return;
@@ -63,22 +54,15 @@ enum class Locking { no, yes };
 
 // None when it does not exist. Throws unless the caller has the rights of its owner.
 std::optional<Policy> find_policy(std::int64_t id, Oid caller, Locking locking) {
-  static pg::Statement lock(
-      "SELECT store, prefix, owner::oid, clock_timestamp() - after FROM audiostore.policies WHERE id = $1"
-      " FOR NO KEY UPDATE",
-      {INT8OID});
-  static pg::Statement find(
-      "SELECT store, prefix, owner::oid, clock_timestamp() - after FROM audiostore.policies WHERE id = $1", {INT8OID});
+  static std::string const sql = std::string("SELECT ") + kPolicyColumns + " FROM audiostore.policies WHERE id = $1";
+  static std::string const locking_sql = sql + " FOR NO KEY UPDATE";
+  static pg::Statement find(sql.c_str(), {INT8OID});
+  static pg::Statement lock(locking_sql.c_str(), {INT8OID});
   pg::AsExtensionOwner const owner;
   pg::Statement& statement = locking == Locking::yes ? lock : find;
   if (statement.execute({Int64GetDatum(id)}) == 0) return std::nullopt;
-  pg::Rows const rows = statement.rows();
-  Policy const policy{.id = id,
-                      .store = rows.text(0, 1),
-                      .prefix = rows.text(0, 2),
-                      .owner = DatumGetObjectId(rows.datum(0, 3).value),
-                      .before = pg::to_time_point(rows.timestamp(0, 4)),
-                      .resume_after = {}};
+  Policy policy = policy_from(statement.rows(), 0);
+  policy.rows.size_column = size_column_of(policy.rows.relation);
   if (pg::call([&] { return has_privs_of_role(caller, policy.owner); })) return policy;
   throw pg::SqlError(ERRCODE_INSUFFICIENT_PRIVILEGE, "must be owner of policy " + std::to_string(id));
 }
@@ -149,27 +133,32 @@ Datum run_policy(FunctionCallInfo info) {
   return Datum{0};
 }
 
+RowCounts preview_expiry(const Policy& policy) {
+  auto const open = open_for(policy);
+  pg::AsExtensionOwner const owner;
+  RowCounts counts;
+  store::ListPage page;
+  do {
+    pg::check_interrupts();
+    page = foreign::run(open->store->list({.prefix = policy.prefix, .after = page.resume}));
+    pg::MemoryScope const memory("audiostore preview");
+    auto const removable = removable_of(policy.store, expired_of(page, {policy.prefix, policy.before}));
+    counts.rows += static_cast<std::int64_t>(removable.size());
+    counts.bytes += bytes_of(removable);
+  } while (page.more);
+  return counts;
+}
+
 Datum preview_policy(FunctionCallInfo info) {
   std::int64_t const id = pg::Arguments(info).bigint(0, "id");
   Oid const caller = GetUserId();
-  std::int64_t objects = 0;
-  std::int64_t octets = 0;
+  RowCounts counts;
   {
     pg::Spi const spi;
     Policy const policy = need_policy(id, caller, Locking::no);
-    auto const open = open_for(policy);
-    pg::AsExtensionOwner const owner;
-    store::ListPage page;
-    do {
-      pg::check_interrupts();
-      page = foreign::run(open->store->list({.prefix = policy.prefix, .after = page.resume}));
-      pg::MemoryScope const memory("audiostore preview");
-      auto const removable = removable_of(policy.store, expired_of(page, {policy.prefix, policy.before}));
-      objects += static_cast<std::int64_t>(removable.size());
-      octets += bytes_of(removable);
-    } while (page.more);
+    counts = policy.expiry() ? preview_expiry(policy) : Retention(policy.rows, policy.owner, policy.before).count();
   }
-  return pg::composite(info, {{Int64GetDatum(objects), false}, {Int64GetDatum(octets), false}});
+  return pg::composite(info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}});
 }
 
 }  // namespace

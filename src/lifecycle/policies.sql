@@ -1,9 +1,14 @@
 -- Policies: rules that the worker carries out again and again. A row is both the rule and where its runs stand.
 CREATE TABLE audiostore.policies (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('expiry')),
-    store text COLLATE "C" NOT NULL,
-    prefix text COLLATE "C" NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('expiry', 'retention')),
+    store text COLLATE "C",
+    prefix text COLLATE "C",
+    relation regclass,
+    age_column name,
+    condition text,
+    action text CHECK (action IN ('delete', 'set')),
+    assignments jsonb CHECK (jsonb_typeof(assignments) = 'object'),
     after interval NOT NULL CHECK (after > '0'),
     schedule interval NOT NULL CHECK (schedule >= '1 second'),
     enabled boolean NOT NULL DEFAULT true,
@@ -19,16 +24,27 @@ CREATE TABLE audiostore.policies (
     last_rows bigint CHECK (last_rows >= 0),
     last_bytes bigint CHECK (last_bytes >= 0),
     last_kept bigint CHECK (last_kept >= 0),
-    last_error text
+    last_row_error text,
+    last_error text,
+    CONSTRAINT policies_columns_check CHECK (
+        CASE kind WHEN 'expiry' THEN store IS NOT NULL AND prefix IS NOT NULL AND num_nonnulls(relation, age_column, action) = 0
+        ELSE num_nonnulls(store, prefix) = 0 AND num_nonnulls(relation, age_column, condition, action) = 4
+             AND (assignments IS NOT NULL) = (action = 'set') END)
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX policies_expiry ON audiostore.policies (store, prefix) WHERE kind = 'expiry';
 
 COMMENT ON TABLE audiostore.policies IS
-    'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
+    'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), add_retention_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
 COMMENT ON COLUMN audiostore.policies.id IS 'number of the policy';
-COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old';
+COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old';
 COMMENT ON COLUMN audiostore.policies.store IS 'expiry: foreign server that names the store';
 COMMENT ON COLUMN audiostore.policies.prefix IS 'expiry: only keys that begin with these bytes, relative to the prefix of the store';
+COMMENT ON COLUMN audiostore.policies.relation IS 'retention: the table';
+COMMENT ON COLUMN audiostore.policies.age_column IS 'retention: column with the time that age counts from';
+COMMENT ON COLUMN audiostore.policies.condition IS 'retention: expression over the row t that has to be true as well, as PostgreSQL writes it';
+COMMENT ON COLUMN audiostore.policies.action IS 'retention: delete the row, or set columns of it';
+COMMENT ON COLUMN audiostore.policies.assignments IS 'retention that sets: a value for each of these columns';
+COMMENT ON CONSTRAINT policies_columns_check ON audiostore.policies IS 'each kind has its own columns';
 COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies';
 COMMENT ON COLUMN audiostore.policies.schedule IS 'time from the start of a run to the start of the next; at least a second';
 COMMENT ON COLUMN audiostore.policies.enabled IS 'false: paused';
@@ -41,9 +57,10 @@ COMMENT ON COLUMN audiostore.policies.resume_after IS 'key behind which the next
 COMMENT ON COLUMN audiostore.policies.failures IS 'failed runs in a row';
 COMMENT ON COLUMN audiostore.policies.last_run_at IS 'when the last run started';
 COMMENT ON COLUMN audiostore.policies.last_finished_at IS 'when the last run ended, well or not';
-COMMENT ON COLUMN audiostore.policies.last_rows IS 'what that run did: deletes that it queued';
+COMMENT ON COLUMN audiostore.policies.last_rows IS 'what that run did: deletes that it queued, rows that it deleted or changed';
 COMMENT ON COLUMN audiostore.policies.last_bytes IS 'bytes of the objects concerned';
-COMMENT ON COLUMN audiostore.policies.last_kept IS 'old enough objects that it left alone: a live row holds them, or an operation on them is queued';
+COMMENT ON COLUMN audiostore.policies.last_kept IS 'expiry: old enough objects that it left alone, as a live row holds them or an operation on them is queued; retention: rows that could not be deleted or changed, see last_row_error';
+COMMENT ON COLUMN audiostore.policies.last_row_error IS 'retention: why a row was left alone, the last of them';
 COMMENT ON COLUMN audiostore.policies.last_error IS 'why it failed; NULL when it went well';
 COMMENT ON INDEX audiostore.policies_expiry IS 'at most one expiry policy for each store and prefix';
 SELECT pg_catalog.pg_extension_config_dump('audiostore.policies', '');
@@ -52,14 +69,14 @@ REVOKE ALL ON audiostore.policies FROM PUBLIC;
 GRANT SELECT ON audiostore.policies TO pg_monitor;
 
 CREATE VIEW audiostore.policy_status WITH (security_barrier) AS
-    SELECT id, kind, store, prefix, after, schedule, owner,
+    SELECT id, kind, store, prefix, relation, age_column, condition, action, assignments, after, schedule, owner,
            CASE WHEN leased_until > clock_timestamp() THEN 'running'
                 WHEN NOT enabled THEN 'disabled'
                 WHEN next_run_at <= clock_timestamp() THEN 'due'
                 ELSE 'waiting' END AS state,
            next_run_at, last_run_at, last_finished_at,
            CASE WHEN last_error IS NOT NULL THEN 'failed' WHEN last_finished_at IS NOT NULL THEN 'done' END AS last_result,
-           last_rows, last_bytes, last_kept, last_error
+           last_rows, last_bytes, last_kept, last_row_error, last_error
     FROM audiostore.policies
     WHERE pg_catalog.pg_has_role(owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW audiostore.policy_status IS
@@ -76,6 +93,17 @@ COMMENT ON FUNCTION audiostore.add_expiry_policy(name, text, interval, interval)
     'The prefix is compared byte by byte: images also means images2/..., images/ does not; the empty one means the whole store. '
     'Every schedule the worker lists the store and queues the deletes, at most 10000 that are due at a time. An object that a live row of a tracked column holds stays, and so does one with a queued put, copy or move; deletes wait for the store''s delete_grace and are repeated like any other. '
     'Needs ownership of the foreign server and USAGE on it, at each run again. Errors: 22023 (after or schedule), 42501, 42704 (no such store), 42710 (store and prefix have a policy already)';
+
+CREATE FUNCTION audiostore.add_retention_policy(relation regclass, after interval, age_column name,
+        condition text DEFAULT 'true', action text DEFAULT 'delete', assignments jsonb DEFAULT NULL,
+        schedule interval DEFAULT '1 hour') RETURNS bigint
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_add_retention_policy';
+COMMENT ON FUNCTION audiostore.add_retention_policy(regclass, interval, name, text, text, jsonb, interval) IS
+    'From now on rows of the table whose age_column (timestamptz, timestamp or date) is longer than after ago, and for which condition is true, are deleted (action delete; the objects of tracked columns follow), or changed (action set): assignments is a JSON object with a value for each column to set, e.g. {"state": "archived"}, or {"storage_path": null} to let go of the object and keep the row; rows that have these values are left alone. Returns the number of the policy. '
+    'condition is one expression over the columns of the row, subqueries included; its names are looked up now, in the search_path of the caller. '
+    'Every schedule the rows are worked off in the order of their age, 1000 in a transaction; a row that cannot be deleted or changed is passed over, and counted in last_kept, up to 1000 in a run. Rows that somebody has locked wait for the next run. '
+    'Runs with the privileges of its owner, in a restricted security context and with search_path pg_catalog, pg_temp. An index on age_column makes it cheap: without one there is a NOTICE. '
+    'Needs ownership of the table, at each run again. Errors: 22023 (after, schedule, action or assignments), 42501, 42703 (no such column), 42804 (type of age_column), 42809 (not a table), and what PostgreSQL says about condition and values';
 
 CREATE FUNCTION audiostore.alter_policy(id bigint, after interval DEFAULT NULL, schedule interval DEFAULT NULL,
         enabled boolean DEFAULT NULL) RETURNS void

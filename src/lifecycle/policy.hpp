@@ -11,20 +11,33 @@
 #include <vector>
 
 #include "foreign/stores.hpp"
+#include "lifecycle/row_rule.hpp"
 #include "pg/guard.hpp"
+#include "pg/statement.hpp"
 
 namespace audiostore::lifecycle {
 
 struct Policy {
   std::int64_t id = 0;
-  std::string store;
-  std::string prefix;
+  std::string store;   // expiry
+  std::string prefix;  // expiry
+  RowRule rows;        // retention
   Oid owner = InvalidOid;
   TimePoint before{};        // what is older than this is due
-  std::string resume_after;  // empty: from the beginning
+  std::string resume_after;  // expiry; empty: from the beginning
 
+  bool expiry() const { return !store.empty(); }
   std::string name() const { return "policy " + std::to_string(id); }
 };
+
+// The columns of audiostore.policies that policy_from() reads, from the one given on.
+inline constexpr const char* kPolicyColumns =
+    "id, store, prefix, owner::oid, clock_timestamp() - after, resume_after, relation::oid,"
+    " age_column::text, condition, action, assignments::text";
+Policy policy_from(const pg::Rows& rows, std::size_t row);
+
+// Column with the size of the objects of a tracked table; empty when there is none.
+std::string size_column_of(Oid relation);
 
 // Opens the policy's store. Throws unless its owner still owns the store and may use it.
 std::shared_ptr<foreign::OpenStore> open_for(const Policy& policy);
@@ -53,6 +66,7 @@ struct PolicyOutcome {
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
   std::int64_t kept = 0;
+  std::string row_error;
   std::string error;
 };
 

@@ -58,7 +58,7 @@ TimePoint PolicyRunner::step(TimePoint now) {
 TimePoint PolicyRunner::next_time(TimePoint now) const {
   TimePoint next = std::max(next_look_, not_before_);
   for (Work const& work : works_) {
-    if (work.over) return now;
+    if (work.over || work.rows) return now;
     if (work.page) {
       next = std::min(next, work.look_again);
     } else if (work.listed) {
@@ -105,10 +105,19 @@ void PolicyRunner::claim(TimePoint now) {
 
 void PolicyRunner::begin(Work& work) {
   std::optional<pg::Failure> failure;
-  in_transaction(transactions_, [&] { failure = pg::attempt([&] { work.store = open_for(work.claimed.policy); }); });
+  Policy const& policy = work.claimed.policy;
+  in_transaction(transactions_, [&] {
+    failure = pg::attempt([&] {
+      if (policy.expiry()) {
+        work.store = open_for(policy);
+      } else {
+        work.rows.emplace(policy.rows, policy.owner, policy.before);
+      }
+    });
+  });
   if (failure) {
     fail(work, described(failure->message, failure->detail));
-  } else {
+  } else if (!work.rows) {
     list(work, work.claimed.policy.resume_after);
   }
 }
@@ -122,6 +131,10 @@ void PolicyRunner::list(Work& work, std::string after) {
 
 void PolicyRunner::advance(Work& work, TimePoint now) {
   if (work.over) return;
+  if (work.rows) {
+    act_on_rows(work, now);
+    return;
+  }
   if (!work.page && work.listed) take_page(work);
   if (work.page && !work.over && now >= work.look_again) act(work, now);
 }
@@ -183,6 +196,26 @@ bool PolicyRunner::act_in_transaction(Work& work, std::span<const store::ObjectI
   work.outcome.bytes += bytes_of(removable);
   work.outcome.kept += static_cast<std::int64_t>(expired.size() - removable.size());
   return true;
+}
+
+void PolicyRunner::act_on_rows(Work& work, TimePoint now) {
+  std::optional<pg::Failure> failure;
+  RowCounts counts{.rows = work.outcome.rows, .bytes = work.outcome.bytes, .kept = work.outcome.kept, .row_error = {}};
+  bool more = false;
+  in_transaction(transactions_, [&] {
+    if (!keep_policy(work.claimed.policy, kLease)) return;
+    failure = pg::attempt([&] { more = work.rows->run_batch(counts); });
+  });
+  work.leased_until = now + kLease;
+  if (failure) {
+    fail(work, described(failure->message, failure->detail));
+    return;
+  }
+  work.outcome.rows = counts.rows;
+  work.outcome.bytes = counts.bytes;
+  work.outcome.kept = counts.kept;
+  if (!counts.row_error.empty()) work.outcome.row_error = counts.row_error;
+  work.over = !more;
 }
 
 void PolicyRunner::end_page(Work& work) {

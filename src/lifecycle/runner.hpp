@@ -5,6 +5,8 @@
 //   claim (transaction)          work (none)              page by page (transaction each)         settle (transaction)
 //   due ───────────► running ──► list a page, the next ──► lease kept? room? queue its deletes ──► due again later
 //
+// For rows there is nothing to wait for: each step works off one batch.
+//
 // What would surprise you: where a run is, is written down with each page that it acts on, so a run that a crash or a
 // full queue ended goes on from there; but twice equals once, and nothing depends on it.
 #pragma once
@@ -17,6 +19,7 @@
 
 #include "base/task.hpp"
 #include "lifecycle/policy.hpp"
+#include "lifecycle/retention.hpp"
 #include "pg/transactions.hpp"
 #include "store/store.hpp"
 
@@ -51,6 +54,7 @@ class PolicyRunner {
   struct Work {
     ClaimedPolicy claimed;
     TimePoint leased_until{};
+    std::optional<Retention> rows;  // else a listing:
     std::shared_ptr<foreign::OpenStore> store;
     Task<store::ListPage> listing;  // under way, or done and not taken yet
     bool listed = false;
@@ -69,6 +73,7 @@ class PolicyRunner {
   void act(Work& work, TimePoint now);
   bool act_in_transaction(Work& work, std::span<const store::ObjectInfo* const> expired);
   void end_page(Work& work);
+  void act_on_rows(Work& work, TimePoint now);
   void fail(Work& work, std::string why);
   void settle_over();
   void extend(TimePoint now);

@@ -1,0 +1,51 @@
+// A retention policy's run over the rows of its table, batch by batch, each inside the caller's transaction. A batch
+// that fails is halved until the rows that are to blame are found; they are passed over, and the others go.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "lifecycle/row_rule.hpp"
+
+namespace audiostore::lifecycle {
+
+struct RowCounts {
+  std::int64_t rows = 0;
+  std::int64_t bytes = 0;
+  std::int64_t kept = 0;
+  std::string row_error;  // of the last one that was kept
+};
+
+class Retention {
+ public:
+  // Throws unless the owner owns the table still.
+  Retention(RowRule rule, Oid owner, TimePoint before);
+
+  // Works off the next batch. False: that was the last one.
+  bool run_batch(RowCounts& counts);
+
+  // Throws what PostgreSQL says about the statements, without running them.
+  void check() const;
+
+  // What a run would touch now.
+  RowCounts count() const;
+
+ private:
+  struct Row {
+    ItemPointerData tid;
+    std::int64_t bytes;
+  };
+  std::vector<Row> find(Oid leaf);
+  void change(Oid leaf, std::span<const Row> rows, RowCounts& counts) const;
+
+  RowRule rule_;
+  Oid owner_;
+  TimestampTz before_;
+  std::vector<Oid> leaves_;  // still to be done, the next one last
+  TimestampTz age_ = DT_NOBEGIN;
+  ItemPointerData tid_{};
+};
+
+}  // namespace audiostore::lifecycle

@@ -1,0 +1,36 @@
+// A retention policy as SQL. What would surprise you: statements name a table's partitions one by one, with ONLY, as
+// rows are found again by their place (ctid), which is unique within one of them. The row is called t in all of them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "pg/guard.hpp"
+
+namespace audiostore::lifecycle {
+
+struct RowRule {
+  Oid relation = InvalidOid;
+  std::string age_column;
+  std::string condition;    // as canonical_condition() gives it
+  std::string action;       // delete, set
+  std::string assignments;  // set: a JSON object
+  std::string size_column;  // where one is tracked with the table
+};
+
+// One boolean expression over a row of the relation, as PostgreSQL writes it with every name qualified. Throws what
+// PostgreSQL says about it.
+std::string canonical_condition(Oid relation, std::string_view text);
+
+// Throws 22023 unless it is an object with a plain value for each column.
+void check_assignments(const std::string& assignments);
+
+// What is due and comes after a place, in the order of age: ctid, age, size. $1: before when, $2 and $3: age and ctid
+// of the last row seen, $4: how many.
+std::string find_rows_sql(const RowRule& rule, Oid leaf);
+// Deletes or changes the rows with the ctids $1.
+std::string change_rows_sql(const RowRule& rule, Oid leaf);
+// How many rows are due, and their bytes. $1: before when.
+std::string count_rows_sql(const RowRule& rule);
+
+}  // namespace audiostore::lifecycle
