@@ -129,7 +129,7 @@ TEST(Hostile, MutationsOfEveryContainerEndInAReply) {
       const std::size_t area = round % 2 == 0 ? std::min<std::size_t>(200, mutated.size()) : mutated.size();
       for (int change = 0; change < 1 + round % 8; ++change) mutated[random() % area] = static_cast<char>(random());
       if (round % 5 == 0) mutated.resize(random() % mutated.size());
-      const Operation operation = static_cast<Operation>(1 + random() % 7);
+      const auto operation = static_cast<Operation>(1 + random() % 7);
       wire::Request asked = request(operation);
       asked.max_output = 1 << 24;
       const wire::Reply reply = call(mutated, asked).reply;

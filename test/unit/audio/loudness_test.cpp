@@ -4,6 +4,8 @@
 #include <ebur128.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "signal.hpp"
 
 namespace audiostore::audio {
@@ -87,9 +89,9 @@ TEST(Loudness, EbuTech3342Cases1To4) {
 struct Reference {
   double integrated = 0;
   double range = 0;
-  double momentary = -INFINITY;
-  double short_term = -INFINITY;
-  double true_peak = -INFINITY;
+  double momentary = -std::numeric_limits<double>::infinity();
+  double short_term = -std::numeric_limits<double>::infinity();
+  double true_peak = -std::numeric_limits<double>::infinity();
 };
 
 Reference libebur128(const Signal& signal) {
