@@ -91,8 +91,9 @@ SELECT COUNT(*) as total_entries, SUM(hit_count) >= 0 as total_hits, AVG(hit_cou
 FROM audio_chunk_cache WHERE expires_at > NOW();
 SELECT DATE_TRUNC('hour', created_at) IS NOT NULL as hour, COUNT(*) as entries, SUM(LENGTH(audio_data)) > 10000 as total_bytes
 FROM audio_chunk_cache WHERE expires_at > NOW() GROUP BY hour ORDER BY hour DESC;
+SELECT * FROM (
 SELECT cache_key, hit_count >= 0, duration_ms, created_at <= now(), last_accessed_at <= now() FROM audio_chunk_cache
-WHERE expires_at > NOW() AND cache_key IN ('one', 'pcm') ORDER BY hit_count DESC, cache_key LIMIT 10;
+WHERE expires_at > NOW() AND cache_key IN ('one', 'pcm') ORDER BY hit_count DESC LIMIT 10) AS most ORDER BY cache_key;
 
 -- Invalidation
 SELECT cache_put('m' || i, 'x', 1, compression => 'none',

@@ -6,8 +6,8 @@
 namespace audiostore::mastering {
 namespace {
 
-// Slower than any machine that this ought to run on, so that large inputs get their time on a busy one.
-constexpr std::uint64_t kLeastBytesPerSecond = std::uint64_t{4} << 20;
+// The setting is for inputs up to this size; larger ones get as much again for each such stretch.
+constexpr std::uint64_t kOrdinaryBytes = std::uint64_t{64} << 20;
 
 // A plain pointer: nothing is constructed in the postmaster, and FATAL runs no destructor.
 sandbox::Decoder* session_decoder = nullptr;
@@ -38,7 +38,8 @@ void wait_for(int fd, std::chrono::milliseconds timeout) {
 std::string program_directory() { return pkglib_path; }
 
 sandbox::Limits decoder_limits(std::uint64_t input_bytes) {
-  return {.timeout = pg::settings::decoder_timeout() + std::chrono::seconds(input_bytes / kLeastBytesPerSecond),
+  auto const timeout = pg::settings::decoder_timeout();
+  return {.timeout = timeout + timeout * static_cast<std::int64_t>(input_bytes / kOrdinaryBytes),
           .memory = pg::settings::decoder_memory()};
 }
 

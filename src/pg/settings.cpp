@@ -96,7 +96,7 @@ void settings_init() {
                           &audio_workers_value, 2, 0, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable(
       "audiostore.decoder_timeout", "Longest time that one call of the audio decoder may take.",
-      "A call that takes longer fails, and its helper process is ended. Large inputs get a second more for each 4 MB.",
+      "A call that takes longer fails, and its helper process is ended. Large inputs get as much again for each 64 MB.",
       &decoder_timeout_value, 60'000, 10, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("audiostore.decoder_memory", "Memory that the audio decoder may take for one call.",
                           "It is counted as address space of the helper process, beyond what that starts with.",
