@@ -15,7 +15,7 @@ SQL
     for ((round = 1; round <= (rounds + 1) / 2; round++)); do
         progress "pipeline: round $round of $(((rounds + 1) / 2))"
         pipeline_fill $segments
-        sql -c 'ALTER SYSTEM SET audiostore.audio_workers = 2' >/dev/null
+        sql -c 'ALTER SYSTEM SET audiostore.audio_workers = 0' >/dev/null
         worker on
         pipeline_watch
         worker off
@@ -42,8 +42,9 @@ SQL
 pipeline_watch() {
     local pid start cpu left
     pid=$(worker_pid)
-    start=$(date +%s%N)
     cpu=$(pipeline_cpu "$pid")
+    start=$(date +%s%N)
+    sql -c 'ALTER SYSTEM SET audiostore.audio_workers = 2' -c 'SELECT pg_reload_conf()' >/dev/null
     left=1
     while [ "$left" -gt 0 ]; do
         sleep 0.2
