@@ -58,6 +58,6 @@ pipeline_watch() {
 
 # Ticks of a worker and of its children, those included that have ended.
 pipeline_cpu() {
-    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/(.*)/x/' |
+    { cat /proc/[0-9]*/stat 2>/dev/null || true; } | sed 's/(.*)/x/' |
         awk -v pid="$1" '$1 == pid || $4 == pid { ticks += $14 + $15 } $1 == pid { ticks += $16 + $17 } END { print ticks + 0 }'
 }
