@@ -17,7 +17,7 @@ namespace {
 
 constexpr Milliseconds kLease{120'000};
 // While decoders are busy, the next jobs' audio may come, and the last ones' may go.
-constexpr std::size_t kAhead = 2;
+constexpr std::size_t kAhead = 8;
 // Jobs come with a wake; this is for those that wait for their time, or whose claimant died.
 constexpr Milliseconds kLookForJobs{2'000};
 // Wakes and replies that concern other tasks come thick and fast: no look follows another sooner than this.
