@@ -76,11 +76,16 @@ Task<void> fetch_into(std::shared_ptr<foreign::OpenStore> store, std::string key
   co_await hashing;
 }
 
+struct Files {
+  Spool raw;
+  Spool final;
+};
+
 // The object is there, whole, before any row may name it.
-Task<void> put_and_look(std::shared_ptr<foreign::OpenStore> store, std::string key, store::Body body,
-                        std::uint64_t size) {
+Task<void> put_and_look(std::shared_ptr<foreign::OpenStore> store, std::string key, Files files, std::uint64_t size) {
   store::PutOptions options;
   options.content_type = "audio/wav";
+  store::Body const body(files.final.fd(), size);
   auto put = store->store->put(key, body, options);
   co_await put;
   auto head = store->store->head(key);
@@ -91,6 +96,10 @@ Task<void> put_and_look(std::shared_ptr<foreign::OpenStore> store, std::string k
                            " were sent."
                      : "The store does not have it.");
   }
+  // Giving back the pages of unlinked files takes its time, too.
+  std::function<void()> const work = [&files] { Files const done(std::move(files)); };
+  auto closing = foreign::client().offload(work);
+  co_await closing;
 }
 
 audio::wire::Request request_for(const FinalizeJob& job, std::uint64_t size) {
@@ -281,7 +290,6 @@ void Finalizer::release_decoder(Work& work) {
 void Finalizer::finish_decoding(Work& work) {
   try {
     work.reply = work.decoder->take();
-    work.raw.reset();
     put(work);
   } catch (const Error& error) {
     fail(work, error);
@@ -292,7 +300,8 @@ void Finalizer::finish_decoding(Work& work) {
 void Finalizer::put(Work& work) {
   std::uint64_t const size = work.reply.output_size;
   work.stage = Stage::putting;
-  work.exchange = put_and_look(work.store, work.asset.final_key, store::Body(work.final->fd(), size), size);
+  work.exchange = put_and_look(work.store, work.asset.final_key,
+                               Files{.raw = *std::move(work.raw), .final = *std::move(work.final)}, size);
   work.exchange.start([&work] { work.exchange_done = true; });
 }
 

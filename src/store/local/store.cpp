@@ -19,6 +19,8 @@ namespace audiostore::store::local {
 namespace {
 
 constexpr std::size_t kReadPiece = std::size_t{256} << 10;
+// Smaller objects are read sooner than handed over.
+constexpr off_t kOffloadAbove = off_t{64} << 10;
 constexpr auto kCleanUpEvery = std::chrono::hours{1};
 constexpr auto kCursorLives = std::chrono::seconds{60};
 
@@ -159,7 +161,13 @@ Task<ObjectInfo> LocalStore::get(std::string key, Range range, Sink sink) {
   const Root root = open_root();
   const std::optional<OpenObject> object = open_object(root, name);
   if (!object) throw not_found(name);
-  read_range(*object, name, range, sink);
+  if (client_ != nullptr && object->status.st_size > kOffloadAbove) {
+    const std::function<void()> work = [&] { read_range(*object, name, range, sink); };
+    Task<void> reading = client_->offload(work);
+    co_await reading;
+  } else {
+    read_range(*object, name, range, sink);
+  }
   co_return describe_with_attributes(*object, std::move(key));
 }
 
