@@ -1,5 +1,5 @@
-// The store of provider `local`. Its calls do not wait for sockets: every task is done when start() returns, except that
-// where there is a client to do so, puts and large gets run beside the caller's thread, sinks included.
+// The store of provider `local`. Its calls do not wait for sockets: every task is done when start() returns, except
+// that where there is a client to do so, puts and large gets run beside the caller's thread, sinks included.
 #pragma once
 
 #include <optional>
