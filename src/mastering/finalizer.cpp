@@ -217,7 +217,9 @@ void Finalizer::look_for_raw(TimePoint now) {
         foreign::StoreHandle const handle = foreign::find_store(work->asset.store);
         if (!foreign::claimed_here(handle)) {
           throw pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                             "store \"" + handle.name + "\" is looked after by another database");
+                             "store \"" + handle.name + "\" is looked after by another database",
+                             "This database was restored or cloned from it.",
+                             "If this database takes over, run SELECT audiostore.claim_store('" + handle.name + "').");
         }
         work->store = foreign::open_store(handle, handle.owner);
       });
