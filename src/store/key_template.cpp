@@ -29,8 +29,9 @@ bool is_name(std::string_view text) {
          std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 
+// A name that begins with a dot is hidden, and what is left of a path that climbs begins so.
 std::string without_dots_before(std::string text) {
-  text.erase(0, std::min(text.find_first_not_of('.'), text.size()));
+  if (text.starts_with('.')) text.erase(0, std::min(text.find_first_not_of("._"), text.size()));
   return text;
 }
 
@@ -158,7 +159,7 @@ std::string KeyTemplate::render(const KeyParameters& parameters, const KeyLimits
         part.whole = piece.ascii ? safe_ascii(given.decomposed) : safe_name(given.composed);
         if (&piece == &segment.front()) part.whole = without_dots_before(std::move(part.whole));
         if (&piece == &segment.back()) part.whole = without_dots_behind(std::move(part.whole));
-        if (part.whole.empty()) {
+        if (part.whole.find_first_not_of("._") == std::string::npos) {
           throw_bad_parameter(piece.text, "is empty",
                               "Nothing of \"" + printable(given.composed, 100) + "\" can be in a key.",
                               piece.ascii ? "Without :ascii letters of all scripts stay." : "");

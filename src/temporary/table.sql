@@ -27,7 +27,7 @@ CREATE TABLE audiostore.temporary_objects (
     PRIMARY KEY (key, store),
     CONSTRAINT temporary_objects_promotion_check CHECK (
         state NOT IN ('promoting', 'promoted', 'failed') OR num_nonnulls(promoted_to_store, promoted_to) = 2),
-    CONSTRAINT temporary_objects_sidecar_check CHECK (num_nonnulls(sidecar_key, sidecar) IN (0, 2)),
+    CONSTRAINT temporary_objects_sidecar_check CHECK (sidecar IS NULL OR sidecar_key IS NOT NULL),
     CONSTRAINT temporary_objects_end_check CHECK (
         (state IN ('promoted', 'released', 'expired')) = (ended_at IS NOT NULL))
 ) WITH (fillfactor = 80);
@@ -50,7 +50,7 @@ COMMENT ON COLUMN audiostore.temporary_objects.upload_until IS
 COMMENT ON COLUMN audiostore.temporary_objects.promoted_to_store IS 'promotion: store of the permanent object';
 COMMENT ON COLUMN audiostore.temporary_objects.promoted_to IS 'promotion: its key';
 COMMENT ON COLUMN audiostore.temporary_objects.sidecar_key IS 'promotion: key of the metadata sidecar, beside it';
-COMMENT ON COLUMN audiostore.temporary_objects.sidecar IS 'promotion: what the sidecar says';
+COMMENT ON COLUMN audiostore.temporary_objects.sidecar IS 'promotion: what the sidecar says, until it is queued for good';
 COMMENT ON COLUMN audiostore.temporary_objects.operation_id IS 'promotion: the move, in audiostore.operations while it is queued, under way or dead';
 COMMENT ON COLUMN audiostore.temporary_objects.sidecar_operation_id IS 'promotion: the put of the sidecar, which waits for the move';
 COMMENT ON COLUMN audiostore.temporary_objects.ended_at IS 'when it was promoted, released or expired';
@@ -58,7 +58,7 @@ COMMENT ON COLUMN audiostore.temporary_objects.keep_until IS 'promoted: the row 
 COMMENT ON COLUMN audiostore.temporary_objects.last_error IS 'failed: why';
 COMMENT ON COLUMN audiostore.temporary_objects.due_at IS 'when the worker looks at the row next; NULL: never by itself';
 COMMENT ON CONSTRAINT temporary_objects_promotion_check ON audiostore.temporary_objects IS 'a promotion has a target';
-COMMENT ON CONSTRAINT temporary_objects_sidecar_check ON audiostore.temporary_objects IS 'a sidecar has a key and a content';
+COMMENT ON CONSTRAINT temporary_objects_sidecar_check ON audiostore.temporary_objects IS 'a sidecar has a key';
 COMMENT ON CONSTRAINT temporary_objects_end_check ON audiostore.temporary_objects IS 'what has ended says when';
 COMMENT ON INDEX audiostore.temporary_objects_due IS 'what the worker looks at next';
 COMMENT ON INDEX audiostore.temporary_objects_operation IS 'the row that waits for a move';

@@ -51,11 +51,11 @@ TEST(KeyTemplate, BracesAndAscii) {
 }
 
 TEST(KeyTemplate, ValuesAddNoSegments) {
-  EXPECT_EQ(render("a/{x}/b", {{"x", "../../etc/passwd"}}), "a/_.._etc_passwd/b");
+  EXPECT_EQ(render("a/{x}/b", {{"x", "../../etc/passwd"}}), "a/etc_passwd/b");
   EXPECT_EQ(render("{x}.wav", {{"x", "..hidden"}}), "hidden.wav");
   EXPECT_EQ(render("a/{x}", {{"x", "name..."}}), "a/name");
   EXPECT_EQ(render("{a}{b}", {{"a", "take"}, {"b", ".wav"}}), "take.wav") << "a dot inside a name is a dot";
-  for (const char* nothing : {"", "..", ".", "/", "///", " ", "\n"}) {
+  for (const char* nothing : {"", "..", "../..", ".", "/", "///", " ", "\n", "_"}) {
     EXPECT_THAT(failure("a/{x}/b", {{"x", nothing}}), HasSubstr("parameter \"x\" of the key template is empty"));
   }
 }
@@ -158,7 +158,7 @@ TEST(KeyTemplate, Fuzz) {
       ASSERT_THAT(error.message(), HasSubstr("is empty"));
     }
   }
-  EXPECT_GT(rendered, 3500);
+  EXPECT_GT(rendered, 3000);
 }
 
 }  // namespace
