@@ -4,6 +4,7 @@
 #include "outbox/drain.hpp"
 #include "pg/arguments.hpp"
 #include "pg/transactions.hpp"
+#include "temporary/expire.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/runs.hpp"
@@ -20,7 +21,8 @@ RunResult run_expiry() {
   remove_old_history();
   pg::ProcedureTransactions transactions;
   transactions.commit();
-  return {.rows = CacheTask::run_once(transactions), .bytes = 0, .error = {}};
+  std::int64_t const temporary = temporary::expire_all(transactions);
+  return {.rows = temporary + CacheTask::run_once(transactions), .bytes = 0, .error = {}};
 }
 
 RunResult run_policies() {

@@ -5,6 +5,7 @@
 #include "worker/outbox_task.hpp"
 #include "worker/policies_task.hpp"
 #include "worker/task.hpp"
+#include "worker/temporary_task.hpp"
 
 namespace audiostore::worker {
 
@@ -14,6 +15,7 @@ std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/)
   tasks.push_back(std::make_unique<PoliciesTask>());
   tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<CacheTask>());
+  tasks.push_back(std::make_unique<TemporaryTask>());
   tasks.push_back(std::make_unique<HistoryTask>());
   return tasks;
 }
