@@ -6,6 +6,7 @@ use warnings;
 
 use File::Temp ();
 use IPC::Run ();
+use PostgreSQL::Test::Utils ();
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -81,7 +82,7 @@ sub ask {
 
 sub wait_for {
     my ($query, $what) = @_;
-    for (1 .. 1800) {
+    for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default) {
         return 1 if (ask("SELECT ($query)") // '') eq 't';
         sleep 0.1;
     }
