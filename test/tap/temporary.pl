@@ -116,10 +116,15 @@ sub made_in {
     return $key;
 }
 
+# The worker may be killed before this session hears of its commit. The same call again does no harm.
 sub promote {
     my ($store, $key, $id) = @_;
-    return sql(qq{INSERT INTO paragraphs VALUES ($id, audiostore.promote_object('$store', '$key', 'library', 'novel/{n}.wav',
-        '{"n": $id}', '{"n": $id}')) RETURNING audio});
+    for (1 .. 100) {
+        return 1 if defined ask(qq{INSERT INTO paragraphs VALUES ($id, audiostore.promote_object('$store', '$key', 'library', 'novel/{n}.wav',
+            '{"n": $id}', '{"n": $id}')) ON CONFLICT DO NOTHING});
+        sleep 0.1;
+    }
+    die 'cannot promote';
 }
 
 sub state_of { my ($key) = @_; return sql("SELECT state FROM audiostore.temporary_objects WHERE key = '$key'"); }
