@@ -32,7 +32,7 @@ COMMENT ON TABLE audiostore.operations IS
 COMMENT ON COLUMN audiostore.operations.id IS 'operations on one key take effect in the order of their ids';
 COMMENT ON COLUMN audiostore.operations.enqueued_at IS 'when the statement that asked for it ran';
 COMMENT ON COLUMN audiostore.operations.not_before IS
-    'earliest time of the next attempt: end of the grace period or of the backoff; infinity when dead, or while it waits for another operation to be done (the sidecar of a promotion)';
+    'earliest time of the next attempt: end of the grace period or of the backoff; infinity when dead';
 COMMENT ON COLUMN audiostore.operations.leased_until IS
     'while running: until then nobody else takes it over; later, its claimant counts as lost';
 COMMENT ON COLUMN audiostore.operations.attempts IS 'attempts so far, counted when one starts';
