@@ -35,10 +35,11 @@ GRANT SELECT ON audiostore.storage_samples TO pg_monitor;
 CREATE VIEW audiostore.storage_now AS
     SELECT s.store, s.storage_class, s.provider, s.objects, s.bytes, s.billable_bytes, s.monthly_cost, s.currency,
            s.reason, s.sampled_at
-    FROM audiostore.storage_samples s
-    WHERE s.sampled_at = (SELECT max(sampled_at) FROM audiostore.storage_samples);
+    FROM (SELECT DISTINCT ON (store, storage_class) * FROM audiostore.storage_samples
+          ORDER BY store, storage_class, sampled_at DESC) s
+    WHERE s.objects > 0 OR s.sampled_at = (SELECT max(sampled_at) FROM audiostore.storage_samples);
 COMMENT ON VIEW audiostore.storage_now IS
-    'The last samples of storage_samples, by store and class: what storage_cost() would say, as of sampled_at, without counting. Empty before the first accounting';
+    'The last sample of each store and class: what storage_cost() would say, as of sampled_at, without counting. Empty before the first accounting';
 COMMENT ON COLUMN audiostore.storage_now.sampled_at IS 'how old it is';
 REVOKE ALL ON audiostore.storage_now FROM PUBLIC;
 GRANT SELECT ON audiostore.storage_now TO pg_monitor;

@@ -76,6 +76,43 @@ CREATE FUNCTION audiostore.add_alert(name text, metric text, above double precis
         hysteresis double precision DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF num_nulls(name, metric, lasting) > 0 THEN
+        RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'name, metric and lasting must not be null';
+    END IF;
+    IF NOT EXISTS (SELECT FROM audiostore.alert_metrics() m WHERE m.metric = add_alert.metric) THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('unknown metric "%s"', metric),
+            HINT = format('Metrics are %s.', (SELECT string_agg(m.metric, ', ') FROM audiostore.alert_metrics() m));
+    END IF;
+    IF name IN ('', 'store_paused', 'rows_unreadable', 'dead_operation', 'policy_failed', 'accounting_failed')
+       OR name LIKE 'audit\_%' OR length(name) > 200 THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('invalid name of an alert "%s"', name),
+            DETAIL = 'Names have 1 to 200 characters, and are none that the extension uses itself.';
+    END IF;
+    IF subject IS NOT NULL AND EXISTS (
+            SELECT FROM audiostore.alert_metrics() m WHERE m.metric = add_alert.metric AND m.subject IS NULL) THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('metric "%s" has no subject', metric),
+            DETAIL = 'There is one figure for the whole database.';
+    END IF;
+    IF num_nonnulls(above, below) = 0 OR below >= above THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('alert "%s" needs a threshold', name),
+            HINT = 'Give above, below, or both with below the smaller one.';
+    END IF;
+    IF NOT (coalesce(above, 0) > '-Infinity' AND coalesce(above, 0) < 'Infinity' AND coalesce(below, 0) > '-Infinity'
+            AND coalesce(below, 0) < 'Infinity' AND coalesce(hysteresis, 0) >= 0 AND coalesce(hysteresis, 0) < 'Infinity'
+            AND lasting >= '0') THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('a figure of alert "%s" is out of range', name),
+            DETAIL = 'Thresholds are finite; hysteresis and lasting are not negative.';
+    END IF;
+    INSERT INTO audiostore.alert_rules AS r (name, metric, subject, above, below, hysteresis, lasting)
+    VALUES (add_alert.name, add_alert.metric, add_alert.subject, add_alert.above, add_alert.below, add_alert.hysteresis,
+            add_alert.lasting)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'duplicate_object', MESSAGE = format('alert "%s" exists already', name),
+            HINT = 'Remove it first with audiostore.remove_alert(), or update audiostore.alert_rules.';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION audiostore.add_alert(text, text, double precision, double precision, text, interval, double precision) IS
@@ -86,7 +123,18 @@ COMMENT ON FUNCTION audiostore.add_alert(text, text, double precision, double pr
 CREATE FUNCTION audiostore.remove_alert(name text, if_exists boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    DELETE FROM audiostore.alert_rules r WHERE r.name = remove_alert.name;
+    IF NOT FOUND THEN
+        IF if_exists THEN RETURN false; END IF;
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('alert "%s" does not exist', name);
+    END IF;
+    PERFORM audiostore.evaluate_alerts();
+    RETURN true;
 END
 $$;
 COMMENT ON FUNCTION audiostore.remove_alert(text, boolean) IS
     'Removes a rule and clears its open alerts. Returns false when there is none and if_exists is true. Security definer, as add_alert(). Errors: 42704 (no such rule)';
+REVOKE ALL ON FUNCTION audiostore.alert_metrics(),
+    audiostore.add_alert(text, text, double precision, double precision, text, interval, double precision),
+    audiostore.remove_alert(text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audiostore.alert_metrics() TO pg_monitor;
