@@ -79,13 +79,21 @@ TimePoint Accounting::due(std::chrono::seconds interval) {
 
 void Accounting::begin() {
   transactions_.run([&] { census_.emplace(minimums()); });
+  progress_ = monitor::Running("accounting", {});
+  progress_.total(census_->total());
+}
+
+void Accounting::abandon() {
+  census_.reset();
+  progress_.end();
 }
 
 std::optional<Accounted> Accounting::step() {
   bool const more = transactions_.run([&] { return census_->step(); });
+  progress_.done(census_->done());
   if (more) return std::nullopt;
   Accounted const result = write();
-  census_.reset();
+  abandon();
   return result;
 }
 

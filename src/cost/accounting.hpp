@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "cost/census.hpp"
+#include "monitor/running.hpp"
 #include "pg/transactions.hpp"
 
 namespace audiostore::cost {
@@ -27,13 +28,14 @@ class Accounting {
   void begin();
   // Counts one piece in a transaction of its own. The result, when that was the last one.
   std::optional<Accounted> step();
-  void abandon() { census_.reset(); }
+  void abandon();
 
  private:
   Accounted write();
 
   pg::Transactions& transactions_;
   std::optional<Census> census_;
+  monitor::Running progress_;
 };
 
 // All of it, from inside a procedure: CALL audiostore.run('accounting').

@@ -10,8 +10,8 @@
 namespace audiostore::cost {
 namespace {
 
-// 32 MB in pages of 8 kB: some tens of milliseconds.
-constexpr BlockNumber kPagesAtOnce = 4096;
+// 8 MB in pages of 8 kB: some tens of milliseconds, in which a worker does nothing else.
+constexpr BlockNumber kPagesAtOnce = 1024;
 // Somebody who changes a table's definition does not hold up everything else that a worker does.
 constexpr const char* kLockTimeout = "2s";
 
@@ -24,6 +24,7 @@ void limit_waits() {
 struct Extent {
   BlockNumber pages = 0;  // of the largest part
   BlockNumber parts = 0;  // that hold rows
+  std::int64_t all_pages = 0;
   bool by_pages = false;  // all of them can be read from one page to another
 };
 
@@ -35,19 +36,23 @@ Extent measure(Oid relation) {
   static pg::Statement statement(
       "SELECT coalesce(max(pg_relation_size(c.oid)), 0) / current_setting('block_size')::bigint, count(*),"
       " coalesce(bool_and(c.relkind IN ('r', 'm') AND a.amname = 'heap'), true)"
+      ", coalesce(sum(pg_relation_size(c.oid)), 0)::bigint / current_setting('block_size')::bigint"
       " FROM pg_class c LEFT JOIN pg_am a ON a.oid = c.relam WHERE c.oid = ANY ($1::oid[]) AND c.relkind <> 'p'",
       {INT8ARRAYOID});
   statement.execute({pg::bigint_array(oids)});
   pg::Rows const rows = statement.rows();
   return {.pages = static_cast<BlockNumber>(rows.bigint(0, 1)),
           .parts = static_cast<BlockNumber>(rows.bigint(0, 2)),
+          .all_pages = rows.bigint(0, 4),
           .by_pages = rows.boolean(0, 3)};
 }
 
 }  // namespace
 
 Census::Census(std::vector<std::int64_t> minimums)
-    : minimums_(std::move(minimums)), columns_(tracking::Registry::current()->columns()) {}
+    : minimums_(std::move(minimums)), columns_(tracking::Registry::current()->columns()) {
+  for (auto const& column : columns_) total_ += measure(column->relation).all_pages;
+}
 
 bool Census::step() {
   if (column_ == columns_.size()) return false;
@@ -72,6 +77,9 @@ void Census::open() {
   Extent const extent = measure(columns_[column_]->relation);
   stride_ = extent.by_pages ? std::max<BlockNumber>(kPagesAtOnce / std::max<BlockNumber>(extent.parts, 1), 64) : 0;
   end_ = extent.pages;
+  parts_ = extent.parts;
+  before_ = done_;
+  pages_ = extent.all_pages;
   next_ = 0;
   open_ = true;
 }
@@ -85,12 +93,14 @@ void Census::count() {
     add_to(current_, usage);
   }
   next_ += stride_;
+  done_ = before_ + std::min<std::int64_t>(std::int64_t{next_} * parts_, pages_);
   if (last) next_column();
 }
 
 void Census::next_column() {
   for (auto const& [key, usage] : current_) add_to(counted_, usage);
   current_.clear();
+  done_ = before_ + pages_;
   column_++;
   open_ = false;
 }

@@ -28,8 +28,9 @@ class Census {
   const std::set<std::string>& left_out() const { return failed_; }
   bool left_out_all() const { return failed_anywhere_; }
   const std::string& error() const { return error_; }  // of the last table that could not be counted
-  std::int64_t columns_done() const { return static_cast<std::int64_t>(column_); }
-  std::int64_t columns() const { return static_cast<std::int64_t>(columns_.size()); }
+  // In pages; the total is as of the start.
+  std::int64_t done() const { return done_; }
+  std::int64_t total() const { return total_; }
 
  private:
   using Sums = std::map<std::pair<std::string, std::string>, Usage>;  // by store and class
@@ -47,9 +48,14 @@ class Census {
   BlockNumber next_ = 0;
   BlockNumber stride_ = 0;  // 0: all at once
   BlockNumber end_ = 0;
+  BlockNumber parts_ = 0;
+  std::int64_t pages_ = 0;   // of the column's table, with all its parts
+  std::int64_t before_ = 0;  // pages of the columns before it
   Sums counted_;  // of the columns that are done
   Sums current_;
   std::set<std::string> failed_;
+  std::int64_t done_ = 0;
+  std::int64_t total_ = 0;
   bool failed_anywhere_ = false;
   std::string error_;
 };

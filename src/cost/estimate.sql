@@ -41,7 +41,7 @@ BEGIN
                CASE WHEN count(*) > count(l.cost) THEN 'a price is missing'
                     WHEN count(DISTINCT l.currency) > 1 THEN 'prices are in different currencies' END AS note
         FROM lines l WHERE l.n >= 3)
-    SELECT all_lines.item, all_lines.amount, round(all_lines.amount / 1e9, 6), all_lines.price, all_lines.cost,
+    SELECT all_lines.item, round(all_lines.amount), round(all_lines.amount / 1e9, 6), all_lines.price, all_lines.cost,
            all_lines.currency, all_lines.note
     FROM (SELECT * FROM lines
           UNION ALL

@@ -82,7 +82,8 @@ BEGIN
                count(DISTINCT t.currency) AS currencies
         FROM audiostore.storage_growth_trend(since, horizons) t
         GROUP BY t.horizon_days)
-    SELECT all_rows.scenario, all_rows.days, all_rows.segments, all_rows.raw_bytes, all_rows.final_bytes, all_rows.bytes,
+    SELECT all_rows.scenario, all_rows.days, all_rows.segments, round(all_rows.raw_bytes), round(all_rows.final_bytes),
+           round(all_rows.bytes),
            round(all_rows.bytes / 1e9, 3), round(all_rows.cost, 2), all_rows.note
     FROM (SELECT k.n, k.scenario, k.days, k.segments, k.raw_bytes, k.final_bytes, k.raw_bytes + k.final_bytes AS bytes,
                  (k.raw_bytes + k.final_bytes) / 1e9 * storage_growth_forecast.price_per_gb_month AS cost,

@@ -94,7 +94,7 @@ CREATE FUNCTION audiostore.storage_price(store text, storage_class text DEFAULT 
            coalesce(p.early_delete_fee, p.price_per_gb_month), coalesce(p.minimum_billable_bytes, 0), p.currency,
            CASE WHEN s.store IS NULL THEN format('there is no store "%s"', storage_price.store)
                 WHEN p.provider IS NULL THEN format('storage_prices has no row for provider %s and class %s', s.provider, w.class)
-                WHEN p.price_per_gb_month IS NULL THEN format('storage_prices has no price for provider %s and class %s: %s',
+                WHEN p.price_per_gb_month IS NULL THEN format('storage_prices has no price for provider %s and class %s (%s)',
                     s.provider, w.class, coalesce(p.source, 'set yours')) END
     FROM (SELECT) one
     LEFT JOIN audiostore.store_classes s ON s.store = storage_price.store

@@ -20,9 +20,9 @@ CREATE VIEW audiostore.queue_figures AS
            greatest(extract(epoch FROM clock_timestamp() - m.due), 0)::double precision AS age
     FROM audiostore.store_classes s
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
-        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before < 'infinity' LIMIT 100001) some) w
+        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before < 'infinity' LIMIT 100001) few) w
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
-        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before = 'infinity' LIMIT 100000) some) d
+        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before = 'infinity' LIMIT 100000) few) d
     CROSS JOIN LATERAL (
         SELECT min(o.not_before) AS due FROM audiostore.operations o
         WHERE o.store = s.store AND o.not_before <= clock_timestamp()) m;
