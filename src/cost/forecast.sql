@@ -12,9 +12,9 @@ CREATE FUNCTION audiostore.storage_growth_trend(since interval DEFAULT '30 days'
                s.bytes, s.objects, s.billable_bytes
         FROM audiostore.storage_samples s
         WHERE s.sampled_at >= now() - since),
-    fit AS (
+    line AS (
         SELECT p.store, p.storage_class, count(*) AS samples, min(p.sampled_at) AS first_sample,
-               max(p.sampled_at) AS last_sample,
+               max(p.sampled_at) AS last_sample, max(p.sampled_at) - min(p.sampled_at) >= interval '1 hour' AS long_enough,
                regr_slope(p.bytes::double precision, p.day::double precision) AS bytes_per_day,
                regr_slope(p.objects::double precision, p.day::double precision) AS objects_per_day,
                regr_r2(p.bytes::double precision, p.day::double precision) AS r2,
@@ -22,23 +22,31 @@ CREATE FUNCTION audiostore.storage_growth_trend(since interval DEFAULT '30 days'
                (array_agg(p.objects ORDER BY p.sampled_at DESC))[1] AS objects,
                (array_agg(p.billable_bytes ORDER BY p.sampled_at DESC))[1] AS billable_bytes
         FROM points p GROUP BY p.store, p.storage_class),
+    fit AS (
+        SELECT l.store, l.storage_class, l.samples, l.first_sample, l.last_sample, l.bytes, l.objects, l.billable_bytes,
+               CASE WHEN l.long_enough THEN l.bytes_per_day END AS bytes_per_day,
+               CASE WHEN l.long_enough THEN l.objects_per_day END AS objects_per_day,
+               CASE WHEN l.long_enough THEN l.r2 END AS r2
+        FROM line l),
     ahead AS (
         SELECT f.*, h.days,
-               greatest(round(f.bytes + f.bytes_per_day::numeric * h.days), 0) AS forecast_bytes,
-               greatest(round(f.objects + f.objects_per_day::numeric * h.days), 0) AS forecast_objects
+               CASE WHEN f.bytes_per_day IS NOT NULL
+                    THEN greatest(round(f.bytes + f.bytes_per_day::numeric * h.days), 0) END AS forecast_bytes,
+               CASE WHEN f.objects_per_day IS NOT NULL
+                    THEN greatest(round(f.objects + f.objects_per_day::numeric * h.days), 0) END AS forecast_objects
         FROM fit f CROSS JOIN unnest(horizons) AS h(days))
     SELECT a.store, a.storage_class, a.samples, a.first_sample, a.last_sample, a.bytes, a.objects, a.bytes_per_day,
            a.objects_per_day, a.r2, a.days, a.forecast_bytes, a.forecast_objects,
            a.forecast_bytes * coalesce(a.billable_bytes / nullif(a.bytes, 0)::numeric, 1) / 1e9 * p.price_per_gb_month,
            p.currency,
-           CASE WHEN a.bytes_per_day IS NULL THEN 'one sample makes no trend' ELSE p.reason END
+           CASE WHEN a.bytes_per_day IS NULL THEN 'samples of less than an hour make no trend' ELSE p.reason END
     FROM ahead a
     CROSS JOIN LATERAL audiostore.storage_price(a.store, a.storage_class) p
     ORDER BY a.store, a.storage_class, a.days
 $$;
 COMMENT ON FUNCTION audiostore.storage_growth_trend(interval, integer[]) IS
     'The real trend of what is tracked, by store and storage class: a straight line (least squares) through the samples of storage_samples of the time since, and where the last sample would be after each of these days if it went on like that, not below zero. '
-    'r2 says how straight it is (1: a line); forecast_cost is a month at that size, at the price of today. Bytes and cost are NULL with fewer than two samples, note says why. Needs SELECT on storage_samples';
+    'r2 says how straight it is (1: a line); forecast_cost is a month at that size, at the price of today. Bytes and cost are NULL while the samples are not an hour apart, and note says so. Needs SELECT on storage_samples';
 REVOKE ALL ON FUNCTION audiostore.storage_growth_trend(interval, integer[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audiostore.storage_growth_trend(interval, integer[]) TO pg_monitor;
 

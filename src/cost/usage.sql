@@ -27,7 +27,7 @@ CREATE FUNCTION audiostore.priced_usage(minimums bigint[], stores text[], classe
         CROSS JOIN LATERAL audiostore.storage_price(u.store, u.storage_class) p)
     SELECT c.store, c.provider, coalesce(c.class, 'STANDARD'), least(sum(c.objects), 9223372036854775807)::bigint,
            least(sum(c.bytes), 9223372036854775807)::bigint, least(sum(c.billable), 9223372036854775807)::bigint,
-           max(c.price_per_gb_month), sum(c.billable) / 1e9 * max(c.price_per_gb_month), max(c.currency),
+           max(c.price_per_gb_month), trim_scale(sum(c.billable) / 1e9 * max(c.price_per_gb_month)), max(c.currency),
            nullif(concat_ws('; ', max(c.reason),
                CASE WHEN sum(c.unsized) > 0 THEN format('%s rows state no size', sum(c.unsized)) END), '')
     FROM counted c

@@ -1,5 +1,6 @@
 #include "watch/evaluate.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,9 @@ constexpr const char* kCases =
     " JOIN audiostore.alert_values(ARRAY(SELECT DISTINCT metric FROM audiostore.alert_rules WHERE enabled)) v"
     "  ON v.metric = r.metric AND (r.subject IS NULL OR r.subject = v.subject)"
     " LEFT JOIN audiostore.alert_states s ON s.name = r.name AND s.subject = coalesce(v.subject, '')"
-    " WHERE r.enabled AND v.value = v.value AND v.value <> 'NaN'"
-    "  AND (s.name IS NOT NULL OR v.value > r.above OR v.value < r.below)";
+    " WHERE r.enabled AND v.value <> 'NaN'"
+    "  AND (s.name IS NOT NULL OR v.value > r.above OR v.value < r.below)"
+    " ORDER BY 1, 2";
 
 std::optional<double> number(const pg::Rows& rows, std::size_t row, int column) {
   NullableDatum const found = rows.datum(row, column);
@@ -111,6 +113,7 @@ std::int64_t clear_gone() {
   for (std::size_t i = 0; i < statement.rows().size(); i++) {
     if (statement.rows().boolean(i, 3)) raised.emplace_back(statement.rows().text(i, 1), statement.rows().text(i, 2));
   }
+  std::sort(raised.begin(), raised.end());
   for (auto const& [name, subject] : raised) monitor::clear_alert(name, subject);
   return static_cast<std::int64_t>(raised.size());
 }

@@ -88,7 +88,7 @@ GRANT EXECUTE ON FUNCTION audiostore.audit_failures() TO pg_monitor;
 
 CREATE FUNCTION audiostore.alert_values(metrics text[], OUT metric text, OUT subject text, OUT value double precision)
     RETURNS SETOF record
-    LANGUAGE sql VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE sql VOLATILE ROWS 100 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.metric, f.subject, f.value
     FROM (
         SELECT c.store,
@@ -143,7 +143,7 @@ CREATE FUNCTION audiostore.alert_values(metrics text[], OUT metric text, OUT sub
 $$;
 COMMENT ON FUNCTION audiostore.alert_values(text[]) IS
     'The figures of these metrics of alert_metrics() as they are now, one row for each subject; NULL: it cannot be told. '
-    'What is stored, and its cost, is as old as the last accounting (storage_now.sampled_at), cache figures as the last folding at most';
+    'What is stored, and its cost, is as old as the last accounting (storage_now.sampled_at), cache figures as the last folding at most. Security definer, as it counts rows of tables that pg_monitor may not read';
 REVOKE ALL ON FUNCTION audiostore.alert_values(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audiostore.alert_values(text[]) TO pg_monitor;
 
