@@ -78,7 +78,7 @@ DELETE FROM audiostore.alerts WHERE name LIKE 'w %';
 
 -- Below, lasting, and figures that nobody can tell.
 SELECT audiostore.add_alert('w idle', 'queue_length', below => 4, subject => 'w_media', lasting => '1 hour');
-SELECT audiostore.add_alert('w cold', 'cache_hit_rate', below => 0.5);
+SELECT audiostore.add_alert('w cold', 'store_growth', below => 1e18, subject => 'w_media');   -- not known yet
 SELECT audiostore.evaluate_alerts();
 SELECT name, value, raised FROM audiostore.alert_states WHERE name = 'w idle';
 UPDATE audiostore.alert_states SET crossed_at = crossed_at - interval '2 hours' WHERE name = 'w idle';

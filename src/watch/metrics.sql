@@ -17,7 +17,7 @@ CREATE FUNCTION audiostore.metrics(OUT name text, OUT labels jsonb, OUT value do
               SELECT hits, misses, puts, expired, evicted FROM audiostore.cache_unsaved_counters()) c),
     queue AS (SELECT q.*, jsonb_build_object('store', q.store) AS labels FROM audiostore.queue_figures q),
     run AS (SELECT r.*, jsonb_build_object('task', r.task) AS labels FROM audiostore.last_runs r)
-    SELECT 'audiostore_info', jsonb_build_object('version', e.extversion), 1::double precision, 'gauge',
+    SELECT 'audiostore_build_info', jsonb_build_object('version', e.extversion), 1::double precision, 'gauge',
            'Always 1; the label tells the version of the extension.'
     FROM pg_extension e WHERE e.extname = 'audiostore'
     UNION ALL
@@ -72,8 +72,9 @@ CREATE FUNCTION audiostore.metrics(OUT name text, OUT labels jsonb, OUT value do
     UNION ALL
     SELECT 'audiostore_cache_bytes', '{}', audiostore.cache_disk_bytes(), 'gauge', 'Size of the audio cache on disk.'
     UNION ALL
-    SELECT 'audiostore_jobs', jsonb_build_object('job_type', j.job_type, 'state', j.state), count(*), 'gauge',
-           'Jobs that wait, run or were given up; those that wait are counted up to 100000.'
+    SELECT 'audiostore_jobs_' || j.state, jsonb_build_object('job_type', j.job_type), count(*), 'gauge',
+           CASE j.state WHEN 'pending' THEN 'Jobs that wait, counted up to 100000.' WHEN 'running' THEN 'Jobs under way.'
+                        ELSE 'Jobs that were given up.' END
     FROM ((SELECT job_type, state FROM audiostore.jobs WHERE state = 'pending' LIMIT 100000)
           UNION ALL
           SELECT job_type, state FROM audiostore.jobs WHERE state = 'running'
@@ -97,7 +98,7 @@ CREATE FUNCTION audiostore.metrics(OUT name text, OUT labels jsonb, OUT value do
            'Audits of a store that failed since the last one that did not.'
     FROM audiostore.audit_failures() a
     UNION ALL
-    SELECT 'audiostore_alerts', jsonb_build_object('name', a.name), count(*), 'gauge', 'Open alerts.'
+    SELECT 'audiostore_alerts_open', jsonb_build_object('name', a.name), count(*), 'gauge', 'Open alerts.'
     FROM audiostore.alerts a WHERE a.cleared_at IS NULL GROUP BY a.name
     UNION ALL
     SELECT m.name, m.labels::jsonb, m.value, 'gauge', m.help
