@@ -58,7 +58,7 @@ bool accounting_is_due() {
 
 // In the order in which they run when none is named. Those without a function have nothing to do yet.
 constexpr Part kParts[] = {
-    {"expiry", run_expiry}, {"policies", run_policies}, {"outbox", run_outbox},
+    {"expiry", run_expiry}, {"policies", run_policies},   {"outbox", run_outbox},
     {"audits", nullptr},    {"mastering", run_mastering}, {"accounting", run_accounting},
 };
 
