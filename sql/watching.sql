@@ -91,6 +91,12 @@ TABLE w_alerts;
 SELECT audiostore.remove_alert(name) FROM audiostore.alert_rules WHERE name LIKE 'w %' ORDER BY name;
 SELECT * FROM audiostore.alert_states WHERE name LIKE 'w %';
 
+-- Deletes of a large statement count one by one.
+INSERT INTO tracks SELECT 'many/' || n, 0 FROM generate_series(1, 3000) n;
+DELETE FROM tracks WHERE path LIKE 'many/%';
+SELECT * FROM audiostore.alert_values('{queue_length}') WHERE subject = 'w_media';
+SELECT count(audiostore.cancel_operation(id)) FROM audiostore.operations WHERE store = 'w_media' AND key LIKE 'many/%';
+
 -- Every metric that alerts may use has a figure, or none to tell.
 SELECT metric, value FROM audiostore.alert_values(ARRAY(SELECT metric FROM audiostore.alert_metrics()))
 WHERE subject = 'w_media' AND metric <> 'queue_age' ORDER BY 1;
