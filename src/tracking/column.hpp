@@ -30,6 +30,7 @@ struct CompiledColumn {
   Liveness liveness;
   Oid owner = InvalidOid;  // of the table
   Oid index = InvalidOid;  // finds rows by key; invalid when there is none
+  RegProcedure equality = InvalidOid;  // the index's function for equality
 
   // Whether an UPDATE that sets these columns (offset as PostgreSQL does) can change who holds what.
   bool depends_on(const Bitmapset* updated) const;
