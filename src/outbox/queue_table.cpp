@@ -106,8 +106,13 @@ struct QueueTable::Impl {
   }
 
   std::int64_t insert_batch(std::span<QueueRow> rows, bool deletes) {
-    MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "audiostore queue", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext outer = MemoryContextSwitchTo(batch);
+    // What a single row takes goes with the caller's memory.
+    MemoryContext const outer = CurrentMemoryContext;
+    MemoryContext batch = nullptr;
+    if (rows.size() > 1) {
+      batch = AllocSetContextCreate(outer, "audiostore queue", ALLOCSET_DEFAULT_SIZES);
+      MemoryContextSwitchTo(batch);
+    }
     TupleTableSlot** tuples = batch_slots(rows.size());
     for (std::size_t i = 0; i < rows.size(); i++) {
       ExecStoreHeapTuple(heap_form_tuple(slot_descriptor, rows[i].values, rows[i].nulls), tuples[i], false);
@@ -120,7 +125,7 @@ struct QueueTable::Impl {
     table.insert_entries(tuples, rows.data(), rows.size(), deletes ? &settle : nullptr);
     for (std::size_t i = 0; i < rows.size(); i++) ExecClearTuple(tuples[i]);
     MemoryContextSwitchTo(outer);
-    MemoryContextDelete(batch);
+    if (batch != nullptr) MemoryContextDelete(batch);
     return clashes.kept;
   }
 
