@@ -48,6 +48,7 @@ struct Shared {
   int launcher_pid;
   PGPROC* launcher;
   std::uint64_t generation;  // of the last start
+  pg_atomic_uint64 rows_added;  // see wake.hpp
   std::uint64_t releases;    // counts reservations given back: a list of databases read before is out of date
   int reservation_count;
   struct {

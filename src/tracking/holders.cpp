@@ -9,6 +9,7 @@
 // version that it sees cannot be overlooked.
 #include "tracking/holders.hpp"
 
+#include "monitor/wake.hpp"
 #include "pg/guard.hpp"
 #include "pg/identity.hpp"
 #include "pg/memory_scope.hpp"
@@ -43,10 +44,16 @@ class Probe {
   // `ours`: the calling statement changed this table, so it has it locked until its transaction ends.
   Opened open(const Registry::Source& source, bool ours = false) {
     ours_ = ours;
+    if (known_empty(*source.tracking)) return Opened::gone;
+    std::uint64_t const before = monitor::rows_added();
     Opened const state = pg::call([&] { return open_table(source.relation); });
     if (state != Opened::open) return state;
     if (Registry::stale()) throw RegistryChanged{};
-    if (pg::call([this] { return holds_nothing(); })) return Opened::gone;
+    if (pg::call([this] { return going(); })) return Opened::gone;
+    if (pg::call([this] { return has_no_rows(); })) {
+      if (source.tracking->column->store_by_row()) source.tracking->empty_since = before;
+      return Opened::gone;
+    }
     tracking_ = source.tracking;
     compiled_ = &tracking_->compile(table_);
     if (!OidIsValid(compiled_->index)) return Opened::open;
@@ -92,11 +99,21 @@ class Probe {
     return open_unless_busy(relation, table_);
   }
 
+  bool going() const {
+    return scope_.purpose == Purpose::leaving && CheckRelationLockedByMe(table_, AccessExclusiveLock, true);
+  }
+
   // Most databases use few of the tables that are tracked for every store: those that never had a row are not worth
   // opening an index. The file grows before a row goes in, and shrinks under a lock that conflicts with ours.
-  bool holds_nothing() const {
-    if (scope_.purpose == Purpose::leaving && CheckRelationLockedByMe(table_, AccessExclusiveLock, true)) return true;
+  bool has_no_rows() const {
     return !ours_ && table_->rd_rel->relam == HEAP_TABLE_AM_OID && RelationGetNumberOfBlocks(table_) == 0;
+  }
+
+  // Found empty by an earlier statement of this session, and no statement added rows since. Rows that came without
+  // triggers, and those of transactions in progress, are the claim's to find.
+  bool known_empty(const Tracking& tracking) const {
+    return scope_.purpose == Purpose::queueing && tracking.empty_since != 0 &&
+           tracking.empty_since == monitor::rows_added();
   }
 
   void start_index_scan() {
