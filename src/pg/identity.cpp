@@ -37,8 +37,8 @@ void forget() {
 
 // Both run wherever PostgreSQL accepts invalidations.
 void on_relation_change(Datum, Oid relation) {
-  bool const concerned = !OidIsValid(relation) || std::find(known.oid, known.oid + known.count, relation) !=
-                                                      known.oid + known.count;
+  bool const concerned =
+      !OidIsValid(relation) || std::find(known.oid, known.oid + known.count, relation) != known.oid + known.count;
   if (concerned) forget();
 }
 
