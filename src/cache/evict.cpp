@@ -24,12 +24,6 @@ bool lock_segment(int segment, LOCKMODE mode) {
   return false;
 }
 
-ItemPointerData tid_of(std::uint64_t where) {
-  ItemPointerData tid;
-  ItemPointerSet(&tid, static_cast<BlockNumber>(where >> 16), static_cast<OffsetNumber>(where));
-  return tid;
-}
-
 // Inside pg::call. Nothing of the copy may point into the TOAST table of the segment that is to be emptied.
 void read_row(TupleTableSlot* slot, Row& row) {
   TupleDesc const shape = slot->tts_tupleDescriptor;
@@ -60,8 +54,10 @@ bool copy_row(Relation heap, TupleTableSlot* slot, std::uint64_t from) {
   if (!found) return false;
   TimestampTz const expires = DatumGetTimestampTz(row.values[column::expires_at - 1]);
   int const target = segment_for(expires, std::max<std::int64_t>(expires - GetCurrentTimestamp(), 1), true);
-  if (SharedCache* const shared = relations().shared) note_key(*shared, hash, target);
-  Written const written = pg::call([&] { return insert_row(target, row); });
+  SharedCache* const shared = relations().shared;
+  if (shared != nullptr) note_key(*shared, hash, target);
+  Written const written = pg::call([&] { return insert_row(target, row, Amount::bulk); });
+  if (shared != nullptr) remember(*shared, hash, where(target, written.tid));
   if (written.first_on_page && is_full(written.entries, written.bytes, limits())) close_segment(target);
   return true;
 }
@@ -169,10 +165,8 @@ Removed delete_rows(int segment, const Keep& keep) {
 }
 
 void count_removed(const Removed& removed) {
-  SharedCache* const shared = relations().shared;
-  if (shared == nullptr) return;
-  pg_atomic_fetch_add_u64(&counters(*shared).expired, removed.expired);
-  pg_atomic_fetch_add_u64(&counters(*shared).evicted, removed.evicted);
+  count(Counted::expired, removed.expired);
+  count(Counted::evicted, removed.evicted);
 }
 
 Keep cutoff(std::vector<Surveyed> live, std::int64_t most, std::int64_t most_bytes) {
