@@ -8,6 +8,10 @@
 #include "pg/memory_scope.hpp"
 #include "pg/statement.hpp"
 
+extern "C" {
+#include "access/xlog.h"
+}
+
 namespace audiostore::cache {
 namespace {
 
@@ -62,12 +66,21 @@ bool copy_row(Relation heap, TupleTableSlot* slot, std::uint64_t from) {
   return true;
 }
 
+// The log of what was copied is written while the next rows are being copied, so that the commit, during which lookups
+// miss, does not have to wait for all of it.
+void start_writing_log() {
+  pg::call([] { XLogSetAsyncXactLSN(GetXLogInsertRecPtr()); });
+}
+
 void copy_rows(int segment, const std::vector<std::uint64_t>& rows) {
   Oid const oid = relations().heaps[segment];
   Relation const heap = pg::call([&] { return table_open(oid, NoLock); });
   TupleTableSlot* const slot = pg::call([&] { return table_slot_create(heap, nullptr); });
+  constexpr std::size_t kRowsOfLog = 128;
+  std::size_t copied = 0;
   for (std::uint64_t const row : rows) {
     pg::check_interrupts();
+    if (++copied % kRowsOfLog == 0) start_writing_log();
     pg::MemoryScope const memory("audiostore cache copy");
     copy_row(heap, slot, row);
     pg::call([&] { ExecClearTuple(slot); });
