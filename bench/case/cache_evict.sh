@@ -39,13 +39,16 @@ case_cache_evict() {
 cache_evict_lookups() {
     local seconds=${LOOKUP_SECONDS:-40} variant putter output
     cache_settings 'cache_max_entries = 10000'
+    # Whoever waits for a lock for longer than this is in the log.
+    sql -c 'ALTER SYSTEM SET log_lock_waits = on' -c "ALTER SYSTEM SET deadlock_timeout = '1ms'" \
+        -c 'SELECT pg_reload_conf()' >/dev/null
     for variant in without during; do
         cache_empty
         cache_fill 1 9000 '1 day'
         [ $variant = without ] || worker on
         "$programs/cache" churn 2 "$seconds" 10240 "${PUTS_PER_CLIENT:-400}" >"$work/putter" &
         putter=$!
-        output=$(WARM=3 "$programs/cache" get 1 $((seconds - 6)) 5000 'SELECT audiostore.cache_get($1)')
+        output=$(WARM=3 "$programs/cache" get 1 $((seconds - 6)) 5000 "SELECT audiostore.cache_get(\$1)")
         wait $putter
         echo "# lookups $variant eviction: rate p50 p99 p99.9 max misses: $output" >>"$raw"
         if [ $variant = during ]; then
@@ -63,7 +66,10 @@ cache_evict_lookups() {
             absolute 'lookups while others put and the worker evicts: p50' "$2" ms
             absolute '   p99.9' "$4" ms '<=' 5
             absolute '   longest' "$5" ms
+            absolute '   lookups that waited for a lock, 1 ms or longer' \
+                "$(grep -A 4 'still waiting for' "$work/server.log" | grep -c 'STATEMENT: .*cache_get' || true)" '' '<=' 0
         fi
     done
+    sql -c 'ALTER SYSTEM RESET log_lock_waits' -c 'ALTER SYSTEM RESET deadlock_timeout' -c 'SELECT pg_reload_conf()' >/dev/null
     cache_empty
 }

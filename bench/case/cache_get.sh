@@ -6,7 +6,7 @@
 # already: a constant.
 
 case_cache_get() {
-    local seconds=${SECONDS_EACH:-5} clients look='SELECT audiostore.cache_get($1)' redis_pid=
+    local seconds=${SECONDS_EACH:-5} clients look="SELECT audiostore.cache_get(\$1)" redis_pid=
     cache_restart "shared_buffers = $(cache_memory)"
     cache_source
     cache_settings "cache_max_entries = $cache_entries" "cache_durability = logged"

@@ -5,6 +5,10 @@
 #include "pg/result_set.hpp"
 #include "pg/statement.hpp"
 
+extern "C" {
+#include "access/xloginsert.h"
+}
+
 namespace audiostore::cache {
 namespace {
 
@@ -21,10 +25,24 @@ std::array<pg_atomic_uint64*, kCounted> list(Counters& c) {
   return {&c.hits, &c.misses, &c.puts, &c.expired, &c.evicted};
 }
 
+// Adding is not logged: a crash may lose it. Taking out is: what comes back after a crash would be counted twice.
+enum class Logged { no, yes };
+
+void note_change(Relation heap, Buffer buffer, Logged logged) {
+  if (logged == Logged::no) {
+    MarkBufferDirtyHint(buffer, true);
+    return;
+  }
+  START_CRIT_SECTION();
+  MarkBufferDirty(buffer);
+  if (RelationNeedsWAL(heap)) log_newpage_buffer(buffer, true);
+  END_CRIT_SECTION();
+}
+
 // Inside pg::call. Calls change(the row's five fields) with the page locked; nothing when the row is not there. The
 // fields are eight bytes each and aligned, so nobody sees half of one.
 template <class Change>
-void change_row(Change&& change) {
+void change_row(Logged logged, Change&& change) {
   Relation const heap = table_open(relations().counters, AccessShareLock);
   TupleTableSlot* const slot = table_slot_create(heap, nullptr);
   Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -45,7 +63,7 @@ void change_row(Change&& change) {
       constexpr std::size_t kSize = kCounted * sizeof(std::int64_t);
       if ((tuple->t_infomask & HEAP_HASNULL) == 0 && ItemIdGetLength(item) >= tuple->t_hoff + kSize) {
         change(reinterpret_cast<std::int64_t*>(reinterpret_cast<char*>(tuple) + tuple->t_hoff));
-        MarkBufferDirtyHint(buffer, true);
+        note_change(heap, buffer, logged);
       }
     }
     UnlockReleaseBuffer(buffer);
@@ -56,7 +74,7 @@ void change_row(Change&& change) {
 void add_to_row(const Totals& totals) {
   if (RecoveryInProgress()) return;
   pg::call([&] {
-    change_row([&](std::int64_t* fields) {
+    change_row(Logged::no, [&](std::int64_t* fields) {
       for (int i = 0; i < kCounted; i++) fields[i] += totals.of[i];
     });
   });
@@ -74,7 +92,7 @@ Totals read(bool take) {
   }
   if (RecoveryInProgress()) return totals;
   pg::call([&] {
-    change_row([&](std::int64_t* fields) {
+    change_row(take ? Logged::yes : Logged::no, [&](std::int64_t* fields) {
       for (int i = 0; i < kCounted; i++) {
         totals.of[i] = fields[i];
         if (take) fields[i] = 0;
