@@ -3,16 +3,16 @@
 // Prints operations per second, then the 50th, 99th, 99.9th and 100th percentile of the times in milliseconds, and how
 // many results had no value. Keys are md5(i) || md5(i) for i from 1 to KEYS, computed beforehand.
 //
-//   cache get  CLIENTS SECONDS KEYS SQL       $1: a random one of the keys
-//   cache redis CLIENTS SECONDS KEYS PORT     GET of a random one of the keys from the Redis there
-//   cache redis_load KEYS PORT SQL            SET of all keys; the query gives the values, key i has the one at i % count
-//   cache put  CLIENTS SECONDS BYTES SQL      $1: a fresh key, $2: so many random bytes
-//   cache zipf CLIENTS LOOKUPS KEYS BYTES     audiostore.cache_get(), and cache_put() after a miss: Zipf(0.99) keys;
-//                                             prints the hit ratio and that of an exact LRU of a tenth of the keys
-//   cache churn CLIENTS SECONDS BYTES RATE    cache_put() with times to live from 1 s to 30 days; RATE puts per second and
-//                                             client, 0: as many as there can be
+//   cache get CLIENTS SECONDS KEYS SQL       $1: a random one of the keys
+//   cache redis CLIENTS SECONDS KEYS PORT    GET of a random one of the keys from the Redis there
+//   cache redis_load KEYS PORT SQL           SET of all keys; of the N values the query gives, key i has number i % N
+//   cache put CLIENTS SECONDS BYTES SQL      $1: a fresh key, $2: so many random bytes
+//   cache zipf CLIENTS LOOKUPS KEYS BYTES    audiostore.cache_get(), and cache_put() after a miss: Zipf(0.99) keys;
+//                                            prints the hit ratio and that of an exact LRU of a tenth of the keys
+//   cache churn CLIENTS SECONDS BYTES RATE   cache_put() with times to live from 1 s to 30 days; RATE puts per second
+//                                            and client, 0: as many as there can be
 //
-// WARM in the environment: seconds before the measured ones, for what a fresh connection does once (get, redis).
+// WARM in the environment: seconds before the measured ones, for what a fresh connection does once.
 #include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>

@@ -80,11 +80,11 @@ Datum policies_changed(FunctionCallInfo info) {
     pg::call([&] { CacheInvalidateRelcacheByRelid(policies); });
     return PointerGetDatum(nullptr);
   }
-  HeapTuple const tuple =
-      TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+  HeapTuple const tuple = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
   bool null = false;
   int const number = pg::call([&] { return SPI_fnumber(RelationGetDescr(trigger->tg_relation), "store"); });
-  Datum const store = pg::call([&] { return heap_getattr(tuple, number, RelationGetDescr(trigger->tg_relation), &null); });
+  Datum const store =
+      pg::call([&] { return heap_getattr(tuple, number, RelationGetDescr(trigger->tg_relation), &null); });
   // NULL is the constraint's to refuse.
   if (!null) foreign::check_usage(foreign::find_store(pg::view(store)), GetUserId());
   return PointerGetDatum(tuple);

@@ -1,6 +1,7 @@
-// The cache's totals: hits, misses, puts, entries expired and evicted. Counted in shared memory; where there is none, in
-// a row of audiostore_cache.sampled_counters, which is overwritten where it lies as hits of entries are (hits.hpp): one
-// event in kSampled, for all of them. Either is added to the row of the hour in audiostore.cache_counters now and then.
+// The cache's totals: hits, misses, puts, entries expired and evicted. Counted in shared memory; where there is none,
+// in a row of audiostore_cache.sampled_counters, which is overwritten where it lies as hits of entries are (hits.hpp):
+// one event in kSampled, for all of them. Either is added to the row of the hour in audiostore.cache_counters now and
+// then.
 #pragma once
 
 #include <cstdint>

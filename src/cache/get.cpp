@@ -47,8 +47,8 @@ bool take(Lookup& lookup, int segment, Relation heap, TupleTableSlot* slot) {
   return true;
 }
 
-// The row where the key was seen last, if it is still there: a row that the snapshot sees under this key is its only one.
-// The lock comes before the look at the file's size: afterwards nobody makes it shorter.
+// The row where the key was seen last, if it is still there: a row that the snapshot sees under this key is its only
+// one. The lock comes before the look at the file's size: afterwards nobody makes it shorter.
 bool take_remembered(Lookup& lookup, SharedCache& shared) {
   std::uint64_t const place = recall(shared, lookup.hash);
   if (place == 0) return false;

@@ -139,9 +139,9 @@ Datum put(FunctionCallInfo info) {
   pg::call([] { PreventCommandIfReadOnly("audiostore.cache_put()"); });
   check_privilege(ACL_INSERT, "INSERT");
   Entry const entry = read_entry(arguments);
-  Archived const archived = archive({entry.key_text, pg::view(entry.audio.bytes), entry.audio.compression,
-                                     entry.metadata, entry.audio.duration_ms},
-                                    archiving_of(arguments));
+  Archived const archived = archive(
+      {entry.key_text, pg::view(entry.audio.bytes), entry.audio.compression, entry.metadata, entry.audio.duration_ms},
+      archiving_of(arguments));
   bool const caching = pg::settings::caching();
   if (caching) store(entry, archived);
   return BoolGetDatum(caching);

@@ -35,7 +35,7 @@ enum : AttrNumber {
 }
 
 struct Relations {
-  Oid table = InvalidOid;   // audio_chunk_cache
+  Oid table = InvalidOid;     // audio_chunk_cache
   Oid states = InvalidOid;    // segments
   Oid counters = InvalidOid;  // sampled_counters
   Oid policies = InvalidOid;  // cache_archive_policies

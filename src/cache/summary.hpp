@@ -2,8 +2,9 @@
 // that word. The segments of a key are in both. A word only gains members until a segment is emptied, so the answer
 // may name a segment too many, never one too few; that is all that lookups ask of it, whatever transactions do.
 //
-// And where its row was seen last, in one word: a part of the hash, segment, block and offset. These words lie in sets of
-// eight (a cache line), and a key has any of its set. Such a place is a guess: whoever uses it looks at the row's key.
+// And where its row was seen last, in one word: a part of the hash, segment, block and offset. These words lie in sets
+// of eight (a cache line), and a key has any of its set. Such a place is a guess: whoever uses it looks at the row's
+// key.
 #pragma once
 
 #include <cstddef>
