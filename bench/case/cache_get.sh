@@ -7,7 +7,7 @@
 
 case_cache_get() {
     local seconds=${SECONDS_EACH:-5} clients look="SELECT audiostore.cache_get(\$1)" redis_pid=
-    cache_restart "shared_buffers = $(cache_memory)"
+    cache_restart "shared_buffers = '$(cache_memory)'"
     cache_source
     cache_settings "cache_max_entries = $cache_entries" "cache_durability = logged"
     cache_empty
@@ -36,7 +36,7 @@ case_cache_get() {
     sql -c 'DROP TABLE bench.cache_naive'
     cache_get_wal
     cache_empty
-    cache_restart 'shared_buffers = 1GB'
+    cache_restart "shared_buffers = '1GB'"
 }
 
 # cache_get_rounds NAME SQL WITH_REDIS
