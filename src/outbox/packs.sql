@@ -121,10 +121,12 @@ BEGIN
        OR EXISTS (SELECT FROM audiostore.operation_holes h WHERE h.id = operation) THEN
         RETURN false;
     END IF;
-    IF pack.key_count = 1 THEN
+    INSERT INTO audiostore.operation_holes VALUES (operation);
+    -- Whoever takes the last one takes the pack.
+    IF (SELECT count(DISTINCT h.id) FROM audiostore.operation_holes h
+        WHERE h.id BETWEEN pack.id AND pack.id + pack.key_count - 1) = pack.key_count THEN
         DELETE FROM audiostore.operation_packs p WHERE p.id = pack.id;
-    ELSE
-        INSERT INTO audiostore.operation_holes VALUES (operation);
+        DELETE FROM audiostore.operation_holes h WHERE h.id BETWEEN pack.id AND pack.id + pack.key_count - 1;
     END IF;
     RETURN true;
 END
@@ -186,6 +188,7 @@ CREATE VIEW audiostore.dead_operations AS
 COMMENT ON VIEW audiostore.dead_operations IS
     'operations that were given up; see last_error, then retry_operation(id) or cancel_operation(id)';
 
-REVOKE ALL ON audiostore.operation_packs, audiostore.operation_holes, audiostore.operations, audiostore.pending_operations, audiostore.dead_operations FROM PUBLIC;
+REVOKE ALL ON audiostore.operation_packs, audiostore.operation_holes, audiostore.operations,
+    audiostore.pending_operations, audiostore.dead_operations FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('audiostore.operation_packs', '');
 SELECT pg_catalog.pg_extension_config_dump('audiostore.operation_holes', '');
