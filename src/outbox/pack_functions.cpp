@@ -23,10 +23,10 @@ Datum unpack_keys(FunctionCallInfo fcinfo) {
 }
 
 Datum packed_before(FunctionCallInfo fcinfo) {
+  pg::MemoryScope const memory("audiostore packed before");
   PackTable packs;
   if (packs.empty()) PG_RETURN_BOOL(false);
   pg::Arguments const arguments(fcinfo);
-  pg::MemoryScope const memory("audiostore packed before");
   PG_RETURN_BOOL(packs.any_before(arguments.name_or_empty(0), arguments.text(1, "key"), arguments.bigint(2, "id")));
 }
 
