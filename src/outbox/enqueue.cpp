@@ -131,8 +131,8 @@ std::int64_t enqueue_rows(QueueTable& table, PackTable& packs, const Deletes& de
     }
     queued += table.insert(rows, true);
     if (packs.empty()) continue;
-    for (std::string_view const key : batch) {
-      if (!settle_with_packs(table, packs, deletes.store, key)) queued--;
+    for (std::size_t const i : packs.among(deletes.store, batch)) {
+      if (!settle_with_packs(table, packs, deletes.store, batch[i])) queued--;
     }
   }
   note_queued(deletes.store, deletes.grace, first_id, last_id);
@@ -256,8 +256,12 @@ void reference_keys(std::string_view store, std::span<const std::string_view> ke
   }
   PackTable packs;
   if (packs.empty()) return;
-  for (std::string_view const key : keys) {
-    if (stands(packs.take_back(store, key))) throw_being_deleted(store, key);
+  if (keys.size() == 1) {
+    if (stands(packs.take_back(store, keys.front()))) throw_being_deleted(store, keys.front());
+    return;
+  }
+  for (std::size_t const i : packs.among(store, keys)) {
+    if (stands(packs.take_back(store, keys[i]))) throw_being_deleted(store, keys[i]);
   }
 }
 

@@ -7,16 +7,6 @@
 namespace audiostore::outbox {
 namespace {
 
-IndexScanDesc begin_id_scan(Relation heap, Relation index, Snapshot snapshot, std::int64_t first, std::int64_t last) {
-  ScanKeyData keys[2];
-  ScanKeyEntryInitialize(&keys[0], 0, 1, BTGreaterEqualStrategyNumber, INT8OID, InvalidOid, F_INT8GE,
-                         Int64GetDatum(first));
-  ScanKeyEntryInitialize(&keys[1], 0, 1, BTLessEqualStrategyNumber, INT8OID, InvalidOid, F_INT8LE, Int64GetDatum(last));
-  IndexScanDesc const scan = pg::begin_index_scan(heap, index, snapshot, 2);
-  index_rescan(scan, keys, 2, nullptr, 0);
-  return scan;
-}
-
 // Marks it, unless it is not to be had.
 bool mark_running(PackRelations& relations, const DueRows& due, Pack& pack) {
   bool const lost = pack.state == PackState::running && pack.leased_until < due.now;

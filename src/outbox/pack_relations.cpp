@@ -27,6 +27,16 @@ Relation open_own_index(const char* name) {
 
 }  // namespace
 
+IndexScanDesc begin_id_scan(Relation heap, Relation index, Snapshot snapshot, std::int64_t first, std::int64_t last) {
+  ScanKeyData keys[2];
+  ScanKeyEntryInitialize(&keys[0], 0, 1, BTGreaterEqualStrategyNumber, INT8OID, InvalidOid, F_INT8GE,
+                         Int64GetDatum(first));
+  ScanKeyEntryInitialize(&keys[1], 0, 1, BTLessEqualStrategyNumber, INT8OID, InvalidOid, F_INT8LE, Int64GetDatum(last));
+  IndexScanDesc const scan = pg::begin_index_scan(heap, index, snapshot, 2);
+  index_rescan(scan, keys, 2, nullptr, 0);
+  return scan;
+}
+
 PackRelations::PackRelations() {
   Oid const packs = pg::own_relation("operation_packs");
   if (OidIsValid(packs)) packs_ = pg::call([packs] { return table_open(packs, RowExclusiveLock); });

@@ -10,6 +10,9 @@
 
 namespace audiostore::outbox {
 
+// Over an index whose only column is an id. Inside pg::call; index_endscan() ends it.
+IndexScanDesc begin_id_scan(Relation heap, Relation index, Snapshot snapshot, std::int64_t first, std::int64_t last);
+
 class PackRelations {
  public:
   PackRelations();

@@ -41,18 +41,6 @@ Datum make_text(std::string_view value) {
   return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
 }
 
-// Appends the indexes of those keys that the pack has.
-void intersect(std::string_view coded, std::span<const std::string_view> keys, std::vector<std::size_t>& found) {
-  FrontCodedReader reader(coded);
-  if (!reader.next()) return;
-  auto at = std::lower_bound(keys.begin(), keys.end(), reader.current());
-  do {
-    while (at != keys.end() && *at < reader.current()) ++at;
-    if (at == keys.end()) return;
-    if (*at == reader.current()) found.push_back(static_cast<std::size_t>(at - keys.begin()));
-  } while (reader.next());
-}
-
 // Entries of the index operation_packs_keys, seen with SnapshotDirty. For use inside pg::call.
 class KeysScan {
  public:
@@ -116,6 +104,73 @@ class KeysScan {
   std::string_view range_end_;
 };
 
+// Positions in the pack at slot() that are certain to have been taken back, rising.
+void certain_holes(PackRelations& relations, std::vector<std::int64_t>& positions) {
+  positions.clear();
+  if (relations.no_holes()) return;
+  bool null = false;
+  std::int64_t const first = DatumGetInt64(slot_getattr(relations.slot(), pack_column::id, &null));
+  int const count = DatumGetInt32(slot_getattr(relations.slot(), pack_column::key_count, &null));
+  SnapshotData dirty;
+  InitDirtySnapshot(dirty);
+  TupleTableSlot* const hole = table_slot_create(relations.holes(), nullptr);
+  IndexScanDesc const scan =
+      begin_id_scan(relations.holes(), relations.holes_index(), &dirty, first, first + count - 1);
+  while (index_getnext_slot(scan, ForwardScanDirection, hole)) {
+    if (!TransactionIdIsValid(dirty.xmin)) positions.push_back(DatumGetInt64(slot_getattr(hole, 1, &null)) - first);
+  }
+  index_endscan(scan);
+  ExecDropSingleTupleTableSlot(hole);
+}
+
+// Appends the indexes of those keys that the pack has, but for those at these positions.
+void intersect(std::string_view coded, const std::vector<std::int64_t>& without, std::span<const std::string_view> keys,
+               std::vector<std::size_t>& found) {
+  FrontCodedReader reader(coded);
+  if (!reader.next()) return;
+  auto at = std::lower_bound(keys.begin(), keys.end(), reader.current());
+  std::int64_t position = 0;
+  do {
+    while (at != keys.end() && *at < reader.current()) ++at;
+    if (at == keys.end()) return;
+    if (*at == reader.current() && !std::binary_search(without.begin(), without.end(), position)) {
+      found.push_back(static_cast<std::size_t>(at - keys.begin()));
+    }
+    position++;
+  } while (reader.next());
+}
+
+// The same for all packs of the statement that the scan is at: a descent of the index for each range that has any of the
+// keys in it. Returns how many dead rows it met.
+int intersect(PackRelations& relations, KeysScan& scan, std::span<const std::string_view> keys,
+              std::vector<std::int64_t>& holes, std::vector<std::size_t>& found) {
+  int dead = 0;
+  std::int64_t const statement = scan.statement();
+  MemoryContext const each = AllocSetContextCreate(CurrentMemoryContext, "audiostore range", ALLOCSET_SMALL_SIZES);
+  for (auto at = keys.begin(); at != keys.end();) {
+    CHECK_FOR_INTERRUPTS();
+    MemoryContextReset(each);
+    MemoryContext const outer = MemoryContextSwitchTo(each);
+    bool more = scan.find_range(statement, make_text(*at));
+    Datum const range = more ? make_text(scan.range_end()) : Datum{0};
+    MemoryContextSwitchTo(outer);
+    if (!more) break;
+    std::string_view const end(VARDATA(DatumGetPointer(range)), VARSIZE(DatumGetPointer(range)) - VARHDRSZ);
+    for (; more && scan.range_end() == end; more = scan.next()) {
+      if (scan.fetch()) {
+        certain_holes(relations, holes);
+        intersect(PackRelations::keys_of(relations.slot()), holes, keys, found);
+      } else {
+        dead++;
+      }
+    }
+    at = std::upper_bound(at, keys.end(), end);
+  }
+  ExecClearTuple(relations.slot());
+  MemoryContextDelete(each);
+  return dead;
+}
+
 Hole hole_at(PackRelations& relations, std::int64_t id) {
   if (relations.no_holes()) return Hole::none;
   SnapshotData dirty;
@@ -136,9 +191,10 @@ Hole hole_at(PackRelations& relations, std::int64_t id) {
 
 // The delete of this key in the packs of one statement. A pack that is being changed has two versions, in any order:
 // the old one counts, the new one only when nothing else is found.
-Hit find_in_statement(const PackRelations& relations, KeysScan& scan, std::int64_t statement, std::string_view key,
-                      Datum key_datum) {
+Hit look_in_statement(const PackRelations& relations, KeysScan& scan, std::int64_t statement, std::string_view key,
+                      Datum key_datum, int& dead) {
   Hit hit{};
+  dead = 0;
   if (!scan.find_range(statement, key_datum)) return hit;
   std::string_view const end = scan.range_end();
   auto* const range_end = static_cast<char*>(palloc(end.size() + 1));
@@ -146,7 +202,10 @@ Hit find_in_statement(const PackRelations& relations, KeysScan& scan, std::int64
   std::string_view const range(range_end, end.size());
   do {
     if (scan.range_end() != range) break;
-    if (!scan.fetch()) continue;
+    if (!scan.fetch()) {
+      dead++;
+      continue;
+    }
     TupleTableSlot* const row = relations.slot();
     int const position = position_of(PackRelations::keys_of(row), key);
     if (position < 0) continue;
@@ -169,6 +228,19 @@ Hit find_in_statement(const PackRelations& relations, KeysScan& scan, std::int64
   pfree(range_end);
   ExecClearTuple(relations.slot());
   return hit;
+}
+
+// A scan reads a page of entries first and the rows afterwards: what was split and committed in between is dead by then,
+// and the entries of its parts came too late. So whoever found dead rows and nothing else looks again, until there are
+// no more of them than before.
+Hit find_in_statement(const PackRelations& relations, KeysScan& scan, std::int64_t statement, std::string_view key,
+                      Datum key_datum) {
+  for (int before = 0;;) {
+    int dead = 0;
+    Hit const hit = look_in_statement(relations, scan, statement, key, key_datum, dead);
+    if (hit.any || dead <= before) return hit;
+    before = dead;
+  }
 }
 
 // Calls consider(hit) for the delete of this key in the packs of each statement, until it returns true.
@@ -289,26 +361,17 @@ TakenBack PackTable::take_back(std::string_view store, std::string_view key, std
 std::vector<std::size_t> PackTable::among(std::string_view store, std::span<const std::string_view> keys,
                                           std::int64_t except_statement) {
   std::vector<std::size_t> found;
-  std::string range;
+  std::vector<std::int64_t> holes;
   pg::call([&] {
     relations_.open_all();
-    Datum const first_key = make_text(keys.front());
     KeysScan scan(relations_, store);
-    for (std::int64_t statement = PG_INT64_MIN; scan.find_statement(statement); statement++) {
-      statement = scan.statement();
-      if (statement == except_statement) continue;
-      range.clear();
-      for (bool more = scan.find_range(statement, first_key); more; more = scan.next()) {
-        CHECK_FOR_INTERRUPTS();
-        if (scan.range_end() != range) {
-          if (range >= keys.back()) break;
-          range = scan.range_end();
-        }
-        if (scan.fetch() && !TransactionIdIsValid(scan.inserting())) {
-          intersect(PackRelations::keys_of(relations_.slot()), keys, found);
-        }
+    // Again where it met dead rows, as find_in_statement().
+    for (int before = -1, dead = 0; dead > before;) {
+      before = std::exchange(dead, 0);
+      for (std::int64_t statement = PG_INT64_MIN; scan.find_statement(statement); statement++) {
+        statement = scan.statement();
+        if (statement != except_statement) dead += intersect(relations_, scan, keys, holes, found);
       }
-      ExecClearTuple(relations_.slot());
     }
     scan.end();
   });

@@ -34,9 +34,9 @@ class PackTable {
   // Takes back the pending deletes of this key, but for those that the packs of one statement have.
   TakenBack take_back(std::string_view store, std::string_view key, std::int64_t except_statement = 0);
 
-  // Which of these keys (in byte order) committed packs of other statements have: indexes.
+  // Which of these keys (in byte order) packs of other statements have, committed or not: indexes.
   std::vector<std::size_t> among(std::string_view store, std::span<const std::string_view> keys,
-                                 std::int64_t except_statement);
+                                 std::int64_t except_statement = 0);
 
   // Makes one delete undone.
   void drop(std::int64_t id);
