@@ -226,7 +226,7 @@ std::int64_t enqueue(const NewOperation& operation) {
 std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string_view> keys, std::string_view reason) {
   if (keys.empty()) return 0;
   pg::MemoryScope const memory("audiostore enqueue deletes");
-  QueueTable table(Use::write);
+  QueueTable table(Use::deletes);
   PackTable packs;
   Grace const grace = grace_of(store);
   Deletes const deletes{.store = store, .reason = reason, .grace = grace, .due = grace.due_now()};

@@ -22,8 +22,9 @@ CREATE TABLE audiostore.operation_rows (
 ALTER TABLE audiostore.operation_rows ALTER COLUMN payload SET STORAGE EXTERNAL;
 
 -- Which operations are due. Its columns do not change while an operation is claimed and settled, so claims are
--- heap-only updates (hence the fill factor). A dead operation waits until infinity.
-CREATE INDEX operations_due ON audiostore.operation_rows (store, not_before, id);
+-- heap-only updates (hence the fill factor). A dead operation waits until infinity. No two entries are the same, so
+-- there is nothing to deduplicate.
+CREATE INDEX operations_due ON audiostore.operation_rows (store, not_before, id) WITH (deduplicate_items = off);
 CREATE UNIQUE INDEX operations_delete ON audiostore.operation_rows (key, store) WHERE kind = 'delete';
 CREATE INDEX operations_other ON audiostore.operation_rows (key, store) WHERE kind <> 'delete';
 CREATE INDEX operations_target ON audiostore.operation_rows (target, target_store) WHERE target_store IS NOT NULL;
