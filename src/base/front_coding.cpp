@@ -22,8 +22,8 @@ std::size_t length_of(std::size_t value) {
 
 std::size_t shared_octets(std::string_view a, std::string_view b) {
   std::size_t const most = std::min(a.size(), b.size());
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(most), b.begin()).first -
-                                  a.begin());
+  return static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(most), b.begin()).first - a.begin());
 }
 
 }  // namespace

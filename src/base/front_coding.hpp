@@ -1,5 +1,6 @@
 // Sorted strings with what each shares with the one before left out: neighbouring keys of a store mostly differ in
-// their ends only. Each string is two numbers, octets shared and octets that follow, in groups of seven bits, then these.
+// their ends only. Each string is two numbers, octets shared and octets that follow, in groups of seven bits, then
+// these.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,8 @@
 
 namespace audiostore {
 
-// Appends strings (sorted in byte order) to `coded` while it stays within `most` octets; at least one. Returns how many.
+// Appends strings (sorted in byte order) to `coded` while it stays within `most` octets; at least one. Returns how
+// many.
 std::size_t front_code(std::span<const std::string_view> strings, std::size_t most, std::string& coded);
 
 class FrontCodedReader {

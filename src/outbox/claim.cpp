@@ -21,9 +21,11 @@ pg::Statement& claim_statement() {
       "WITH due AS MATERIALIZED (SELECT o.ctid AS tid FROM audiostore.operation_rows o "
       "  WHERE o.store = $1 AND o.not_before <= $2 AND (o.not_before, o.id) > ($5, $6) "
       "  AND (o.state = 'pending' OR (o.state = 'running' AND o.leased_until < $2)) "
-      "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.key = o.key AND e.store = o.store AND e.id < "
+      "o.id "
       "    AND e.state <> 'dead' AND e.kind = 'delete') "
-      "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.key = o.key AND e.store = o.store AND e.id < "
+      "o.id "
       "    AND e.state <> 'dead' AND e.kind <> 'delete') "
       "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.target = o.key AND e.target_store = o.store "
       "    AND e.id < o.id AND e.state <> 'dead' AND e.target_store IS NOT NULL) "
@@ -289,7 +291,8 @@ void release_lost_claims() {
       {INT8ARRAYOID});
   release.execute({pg::bigint_array(lost)});
   static pg::Statement release_packs(
-      "UPDATE audiostore.operation_packs SET state = 'pending', in_doubt = true, leased_until = NULL, claimed_by = NULL "
+      "UPDATE audiostore.operation_packs SET state = 'pending', in_doubt = true, leased_until = NULL, claimed_by = "
+      "NULL "
       "WHERE state = 'running' AND claimed_by = ANY($1)",
       {INT8ARRAYOID});
   release_packs.execute({pg::bigint_array(lost)});

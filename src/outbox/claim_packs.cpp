@@ -58,7 +58,8 @@ void mind_order(const std::string& store, Keys& all) {
       "SELECT k.n FROM ROWS FROM (unnest($2::text[]), unnest($3::bigint[])) WITH ORDINALITY k(key, id, n) "
       "WHERE EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.key = k.key COLLATE \"C\" AND e.store = $1 "
       "    AND e.kind <> 'delete' AND e.state <> 'dead' AND e.id < k.id) "
-      "  OR EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.target = k.key COLLATE \"C\" AND e.target_store = $1 "
+      "  OR EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.target = k.key COLLATE \"C\" AND e.target_store = "
+      "$1 "
       "    AND e.target_store IS NOT NULL AND e.state <> 'dead' AND e.id < k.id)",
       {TEXTOID, TEXTARRAYOID, INT8ARRAYOID});
   std::vector<std::string> keys;

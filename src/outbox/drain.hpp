@@ -93,7 +93,9 @@ class Drain {
     std::vector<std::string> recovered;                     // stores
     std::vector<std::string> judged;                        // stores whose rows can be asked
     std::vector<std::pair<std::string, std::string>> died;  // store and error
-    bool empty() const { return outcomes.empty() && packs.empty() && recovered.empty() && judged.empty() && died.empty(); }
+    bool empty() const {
+      return outcomes.empty() && packs.empty() && recovered.empty() && judged.empty() && died.empty();
+    }
   };
 
   // A pack that is claimed: it is settled when what became of all its keys is known.

@@ -3,8 +3,7 @@
 namespace audiostore::outbox {
 
 IndexScanDesc begin_due_scan(Relation heap, Relation index, Snapshot snapshot, const DueRows& due) {
-  Datum const store =
-      PointerGetDatum(cstring_to_text_with_len(due.store.data(), static_cast<int>(due.store.size())));
+  Datum const store = PointerGetDatum(cstring_to_text_with_len(due.store.data(), static_cast<int>(due.store.size())));
   auto* const after = static_cast<ScanKey>(palloc0(sizeof(ScanKeyData) * 2));
   ScanKeyEntryInitialize(&after[0], SK_ROW_MEMBER, 2, BTGreaterStrategyNumber, TIMESTAMPTZOID, InvalidOid,
                          F_TIMESTAMPTZ_CMP, TimestampTzGetDatum(due.after.not_before));

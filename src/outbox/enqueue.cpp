@@ -145,8 +145,8 @@ bool may_pack(std::string_view store) {
   if (!OidIsValid(table)) return false;
   return pg::call([&] {
     LOCKTAG tag;
-    auto const hash = DatumGetUInt32(
-        hash_any(reinterpret_cast<const unsigned char*>(store.data()), static_cast<int>(store.size())));
+    auto const hash =
+        DatumGetUInt32(hash_any(reinterpret_cast<const unsigned char*>(store.data()), static_cast<int>(store.size())));
     SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, hash, 0);
     return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
   });

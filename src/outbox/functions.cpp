@@ -166,8 +166,8 @@ Datum undelete(FunctionCallInfo fcinfo) {
 }  // namespace
 
 bool drop_dead(std::int64_t id) {
-  static pg::Statement statement("DELETE FROM audiostore.operation_rows WHERE id = $1 AND state = 'dead' RETURNING store",
-                                 {INT8OID});
+  static pg::Statement statement(
+      "DELETE FROM audiostore.operation_rows WHERE id = $1 AND state = 'dead' RETURNING store", {INT8OID});
   if (statement.execute({Int64GetDatum(id)}) == 0) return false;
   std::string const store = statement.rows().text(0, 1);
   clear_alert_when_none_dead(store);

@@ -20,7 +20,8 @@ void let_go(std::int64_t id) {
 
 void drop_held_back(std::int64_t id) {
   static pg::Statement statement(
-      "DELETE FROM audiostore.operation_rows WHERE id = $1 AND state = 'pending' AND not_before = 'infinity'", {INT8OID});
+      "DELETE FROM audiostore.operation_rows WHERE id = $1 AND state = 'pending' AND not_before = 'infinity'",
+      {INT8OID});
   statement.execute({Int64GetDatum(id)});
 }
 

@@ -50,8 +50,8 @@ std::vector<PackClaims::Hole> PackClaims::holes_of(const Pack& pack) {
     SnapshotData dirty;
     InitDirtySnapshot(dirty);
     TupleTableSlot* const slot = table_slot_create(relations_.holes(), nullptr);
-    IndexScanDesc const scan = begin_id_scan(relations_.holes(), relations_.holes_index(), &dirty, pack.id,
-                                             pack.id + pack.key_count - 1);
+    IndexScanDesc const scan =
+        begin_id_scan(relations_.holes(), relations_.holes_index(), &dirty, pack.id, pack.id + pack.key_count - 1);
     while (index_getnext_slot(scan, ForwardScanDirection, slot)) {
       bool null = false;
       found.push_back({.id = DatumGetInt64(slot_getattr(slot, 1, &null)),
@@ -104,8 +104,7 @@ bool PackClaims::remove_claimed(std::int64_t id, ItemPointerData tid) {
   return pg::call([&] {
     relations_.open_all();
     TupleTableSlot* const slot = relations_.slot();
-    if (!ItemPointerIsValid(&tid) ||
-        ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(relations_.packs()) ||
+    if (!ItemPointerIsValid(&tid) || ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(relations_.packs()) ||
         !table_tuple_fetch_row_version(relations_.packs(), &tid, SnapshotAny, slot)) {
       return false;
     }

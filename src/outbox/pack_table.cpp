@@ -90,7 +90,8 @@ class KeysScan {
   void seek(StrategyNumber strategy, Oid comparison, std::int64_t statement, Datum range_end) {
     ScanKeyEntryInitialize(&keys_[0], 0, 1, BTEqualStrategyNumber, TEXTOID, C_COLLATION_OID, F_TEXTEQ, store_);
     ScanKeyEntryInitialize(&keys_[1], 0, 2, strategy, INT8OID, InvalidOid, comparison, Int64GetDatum(statement));
-    ScanKeyEntryInitialize(&keys_[2], 0, 3, BTGreaterEqualStrategyNumber, TEXTOID, C_COLLATION_OID, F_TEXT_GE, range_end);
+    ScanKeyEntryInitialize(&keys_[2], 0, 3, BTGreaterEqualStrategyNumber, TEXTOID, C_COLLATION_OID, F_TEXT_GE,
+                           range_end);
     index_rescan(scan_, keys_, 3, nullptr, 0);
   }
 
@@ -140,8 +141,8 @@ void intersect(std::string_view coded, const std::vector<std::int64_t>& without,
   } while (reader.next());
 }
 
-// The same for all packs of the statement that the scan is at: a descent of the index for each range that has any of the
-// keys in it. Returns how many dead rows it met.
+// The same for all packs of the statement that the scan is at: a descent of the index for each range that has any of
+// the keys in it. Returns how many dead rows it met.
 int intersect(PackRelations& relations, KeysScan& scan, std::span<const std::string_view> keys,
               std::vector<std::int64_t>& holes, std::vector<std::size_t>& found) {
   int dead = 0;
@@ -230,9 +231,9 @@ Hit look_in_statement(const PackRelations& relations, KeysScan& scan, std::int64
   return hit;
 }
 
-// A scan reads a page of entries first and the rows afterwards: what was split and committed in between is dead by then,
-// and the entries of its parts came too late. So whoever found dead rows and nothing else looks again, until there are
-// no more of them than before.
+// A scan reads a page of entries first and the rows afterwards: what was split and committed in between is dead by
+// then, and the entries of its parts came too late. So whoever found dead rows and nothing else looks again, until
+// there are no more of them than before.
 Hit find_in_statement(const PackRelations& relations, KeysScan& scan, std::int64_t statement, std::string_view key,
                       Datum key_datum) {
   for (int before = 0;;) {

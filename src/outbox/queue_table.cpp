@@ -357,7 +357,8 @@ struct QueueTable::Impl {
     while (at < keys.size() && index_getnext_tid(scan, ForwardScanDirection) != nullptr) {
       CHECK_FOR_INTERRUPTS();
       bool null = false;
-      auto* text = reinterpret_cast<struct varlena*>(DatumGetPointer(index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &null)));
+      auto* text =
+          reinterpret_cast<struct varlena*>(DatumGetPointer(index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &null)));
       struct varlena* const plain = VARATT_IS_COMPRESSED(text) ? pg_detoast_datum_packed(text) : text;
       std::string_view const entry(VARDATA_ANY(plain), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(plain)));
       std::size_t const before = at;

@@ -8,14 +8,16 @@ namespace {
 
 std::uint64_t remove(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "DELETE FROM audiostore.operation_rows WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      "DELETE FROM audiostore.operation_rows WHERE id = ANY($1) AND state = 'running' AND claimed_by = "
+      "pg_backend_pid()",
       {INT8ARRAYOID});
   return statement.execute({pg::bigint_array(ids)});
 }
 
 void give_back(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
+      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = "
+      "NULL, "
       "claimed_by = NULL WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID});
   statement.execute({pg::bigint_array(ids)});
@@ -45,7 +47,8 @@ void give_back_in_doubt(const std::vector<std::int64_t>& ids) {
 // it has waited, the longer it waits.
 void put_off(const Outcome& outcome) {
   static pg::Statement statement(
-      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
+      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = "
+      "NULL, "
       "claimed_by = NULL, in_doubt = true, last_error = nullif($2, ''), not_before = clock_timestamp() + "
       "  least(greatest((clock_timestamp() - enqueued_at) / 4, interval '50 ms'), interval '30 s') "
       "WHERE id = $1 AND state = 'running' AND claimed_by = pg_backend_pid()",

@@ -59,7 +59,8 @@ void keep_the_rest(PackClaims& table, const Pack& pack, const std::vector<Outcom
 
 void remove_elsewhere(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "DELETE FROM audiostore.operation_packs WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      "DELETE FROM audiostore.operation_packs WHERE id = ANY($1) AND state = 'running' AND claimed_by = "
+      "pg_backend_pid()",
       {INT8ARRAYOID});
   statement.execute({pg::bigint_array(ids)});
 }

@@ -36,7 +36,8 @@ void TableWriter::close() {
 TM_Result remove_version(Relation table, ItemPointerData tid) {
   CommandCounterIncrement();  // it may have been written by this very command
   TM_FailureData failure;
-  return table_tuple_delete(table, &tid, GetCurrentCommandId(true), SnapshotAny, InvalidSnapshot, true, &failure, false);
+  return table_tuple_delete(table, &tid, GetCurrentCommandId(true), SnapshotAny, InvalidSnapshot, true, &failure,
+                            false);
 }
 
 }  // namespace audiostore::outbox
