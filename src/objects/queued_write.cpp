@@ -20,9 +20,9 @@ std::shared_ptr<foreign::OpenStore> open_as_owner(const std::string& store) {
 
 std::optional<QueuedWrite> find_queued_write(const Target& target) {
   static pg::Statement latest(
-      "SELECT id, kind, store, key FROM audiostore.operations"
+      "SELECT id, kind, store, key FROM audiostore.operation_rows"
       " WHERE store = $1 AND key = $2 AND kind = 'put' AND state <> 'dead' AND id < $3"
-      " UNION ALL SELECT id, kind, store, key FROM audiostore.operations"
+      " UNION ALL SELECT id, kind, store, key FROM audiostore.operation_rows"
       " WHERE target_store = $1 AND target = $2 AND kind IN ('copy', 'move') AND state <> 'dead' AND id < $3"
       " ORDER BY id DESC LIMIT 1",
       {TEXTOID, TEXTOID, INT8OID});
@@ -56,7 +56,7 @@ std::optional<QueuedWrite> find_queued_write(const Target& target) {
 std::optional<store::ObjectInfo> describe_queued_put(std::int64_t put) {
   static pg::Statement find(
       "SELECT octet_length(payload), enqueued_at, options ->> 'storage_class', options ->> 'content_type',"
-      " options -> 'metadata' FROM audiostore.operations WHERE id = $1",
+      " options -> 'metadata' FROM audiostore.operation_rows WHERE id = $1",
       {INT8OID});
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
@@ -72,7 +72,7 @@ std::optional<store::ObjectInfo> describe_queued_put(std::int64_t put) {
 }
 
 std::optional<QueuedBytes> read_queued_put(std::int64_t put, store::Range range) {
-  static pg::Statement find("SELECT payload, octet_length(payload) FROM audiostore.operations WHERE id = $1",
+  static pg::Statement find("SELECT payload, octet_length(payload) FROM audiostore.operation_rows WHERE id = $1",
                             {INT8OID});
   MemoryContext caller = CurrentMemoryContext;
   pg::Spi const spi;

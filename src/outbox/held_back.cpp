@@ -11,7 +11,7 @@ std::int64_t enqueue_held_back(NewOperation operation) {
 
 void let_go(std::int64_t id) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET not_before = clock_timestamp() "
+      "UPDATE audiostore.operation_rows SET not_before = clock_timestamp() "
       "WHERE id = $1 AND state = 'pending' AND not_before = 'infinity'",
       {INT8OID});
   statement.execute({Int64GetDatum(id)});
@@ -20,12 +20,13 @@ void let_go(std::int64_t id) {
 
 void drop_held_back(std::int64_t id) {
   static pg::Statement statement(
-      "DELETE FROM audiostore.operations WHERE id = $1 AND state = 'pending' AND not_before = 'infinity'", {INT8OID});
+      "DELETE FROM audiostore.operation_rows WHERE id = $1 AND state = 'pending' AND not_before = 'infinity'",
+      {INT8OID});
   statement.execute({Int64GetDatum(id)});
 }
 
 bool still_there(std::int64_t id) {
-  static pg::Statement statement("SELECT FROM audiostore.operations WHERE id = $1", {INT8OID});
+  static pg::Statement statement("SELECT FROM audiostore.operation_rows WHERE id = $1", {INT8OID});
   return statement.execute({Int64GetDatum(id)}) == 1;
 }
 

@@ -8,14 +8,16 @@ namespace {
 
 std::uint64_t remove(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "DELETE FROM audiostore.operations WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      "DELETE FROM audiostore.operation_rows WHERE id = ANY($1) AND state = 'running' AND claimed_by = "
+      "pg_backend_pid()",
       {INT8ARRAYOID});
   return statement.execute({pg::bigint_array(ids)});
 }
 
 void give_back(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
+      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = "
+      "NULL, "
       "claimed_by = NULL WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID});
   statement.execute({pg::bigint_array(ids)});
@@ -23,7 +25,7 @@ void give_back(const std::vector<std::int64_t>& ids) {
 
 void fail(const Outcome& outcome) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = CASE WHEN $2 IS NULL THEN 'dead' ELSE 'pending' END, "
+      "UPDATE audiostore.operation_rows SET state = CASE WHEN $2 IS NULL THEN 'dead' ELSE 'pending' END, "
       "not_before = coalesce($2, 'infinity'), leased_until = NULL, claimed_by = NULL, last_error = $3, "
       "in_doubt = in_doubt OR $4 WHERE id = $1 AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID});
@@ -35,7 +37,7 @@ void fail(const Outcome& outcome) {
 
 void give_back_in_doubt(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = 'pending', leased_until = NULL, claimed_by = NULL, in_doubt = true "
+      "UPDATE audiostore.operation_rows SET state = 'pending', leased_until = NULL, claimed_by = NULL, in_doubt = true "
       "WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID});
   statement.execute({pg::bigint_array(ids)});
@@ -45,7 +47,8 @@ void give_back_in_doubt(const std::vector<std::int64_t>& ids) {
 // it has waited, the longer it waits.
 void put_off(const Outcome& outcome) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
+      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = "
+      "NULL, "
       "claimed_by = NULL, in_doubt = true, last_error = nullif($2, ''), not_before = clock_timestamp() + "
       "  least(greatest((clock_timestamp() - enqueued_at) / 4, interval '50 ms'), interval '30 s') "
       "WHERE id = $1 AND state = 'running' AND claimed_by = pg_backend_pid()",
@@ -98,7 +101,7 @@ void settle(const std::vector<Outcome>& outcomes) {
 
 void extend_leases(const std::vector<std::int64_t>& ids, TimePoint until) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET leased_until = $2 "
+      "UPDATE audiostore.operation_rows SET leased_until = $2 "
       "WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID, TIMESTAMPTZOID});
   statement.execute({pg::bigint_array(ids), TimestampTzGetDatum(pg::to_timestamp(until))});

@@ -29,10 +29,11 @@ GRANT EXECUTE ON FUNCTION audiostore.running_audits() TO pg_monitor;
 CREATE VIEW audiostore.progress AS
     WITH told AS MATERIALIZED (SELECT * FROM audiostore.running_tasks()),
     due AS (
-        SELECT count(*) AS operations
+        SELECT count(*) + (SELECT coalesce(sum(p.key_count), 0)::bigint FROM audiostore.operation_packs p
+                           WHERE p.not_before <= statement_timestamp()) AS operations
         FROM audiostore.store_classes s
         CROSS JOIN LATERAL (
-            SELECT FROM audiostore.operations o
+            SELECT FROM audiostore.operation_rows o
             WHERE o.store = s.store AND o.not_before <= statement_timestamp() LIMIT 10000) few
         WHERE EXISTS (SELECT FROM told WHERE told.task = 'outbox')),
     queued AS (

@@ -37,9 +37,9 @@ wait_for_worker($node, 'postgres');
 $node->safe_psql('postgres', "BEGIN; DELETE FROM takes WHERE id > 1000; ROLLBACK; DELETE FROM takes WHERE id <= 500");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 500 FROM audiostore.operations WHERE state = 'running'"),
     'all deletes are claimed');
-my $before = $node->safe_psql('postgres', 'SELECT min(ctid) FROM audiostore.operations');
-$node->safe_psql('postgres', 'VACUUM FULL audiostore.operations');
-isnt($node->safe_psql('postgres', 'SELECT min(ctid) FROM audiostore.operations'), $before, 'their rows are elsewhere');
+my $before = $node->safe_psql('postgres', 'SELECT min(ctid) FROM audiostore.operation_rows');
+$node->safe_psql('postgres', 'VACUUM FULL audiostore.operation_rows');
+isnt($node->safe_psql('postgres', 'SELECT min(ctid) FROM audiostore.operation_rows'), $before, 'their rows are elsewhere');
 
 open my $gate, '>', "$gates/open" or die "open: $!";
 close $gate;
