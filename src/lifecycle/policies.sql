@@ -1,17 +1,24 @@
 -- Policies: rules that the worker carries out again and again. A row is both the rule and where its runs stand.
 CREATE TABLE audiostore.policies (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('expiry', 'retention')),
+    name text COLLATE "C" UNIQUE,
+    kind text NOT NULL CHECK (kind IN ('expiry', 'retention', 'tiering')),
     store text COLLATE "C",
     prefix text COLLATE "C",
     relation regclass,
     age_column name,
     condition text,
-    action text CHECK (action IN ('delete', 'set')),
+    action text CHECK (action IN ('delete', 'set', 'move')),
     assignments jsonb CHECK (jsonb_typeof(assignments) = 'object'),
-    after interval NOT NULL CHECK (after > '0'),
+    key_column name,
+    storage_class text,
+    class_expression text,
+    to_store text COLLATE "C",
+    to_prefix text COLLATE "C",
+    after interval CHECK (after > '0'),
     schedule interval NOT NULL CHECK (schedule >= '1 second'),
     enabled boolean NOT NULL DEFAULT true,
+    dry_run boolean NOT NULL DEFAULT false,
     owner regrole NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     next_run_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -27,27 +34,41 @@ CREATE TABLE audiostore.policies (
     last_row_error text,
     last_error text,
     CONSTRAINT policies_columns_check CHECK (
-        CASE kind WHEN 'expiry' THEN store IS NOT NULL AND prefix IS NOT NULL AND num_nonnulls(relation, age_column, action) = 0
-        ELSE num_nonnulls(store, prefix) = 0 AND num_nonnulls(relation, age_column, condition, action) = 4
-             AND (assignments IS NOT NULL) = (action = 'set') END)
+        CASE kind WHEN 'expiry' THEN num_nonnulls(store, prefix, after) = 3 AND num_nonnulls(relation, age_column, action) = 0
+        ELSE num_nonnulls(store, prefix) = 0 AND num_nonnulls(relation, condition, action) = 3
+             AND num_nonnulls(age_column, after) IN (0, 2) AND (assignments IS NULL) = (action = 'delete') END),
+    CONSTRAINT policies_tiering_check CHECK (
+        CASE kind WHEN 'tiering' THEN action = 'move' AND num_nonnulls(key_column, to_prefix) = 2
+                       AND num_nonnulls(storage_class, class_expression) <= 1
+        ELSE num_nonnulls(key_column, storage_class, class_expression, to_store, to_prefix) = 0
+             AND action IS DISTINCT FROM 'move' END)
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX policies_expiry ON audiostore.policies (store, prefix) WHERE kind = 'expiry';
 
 COMMENT ON TABLE audiostore.policies IS
-    'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), add_retention_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
+    'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), add_retention_policy(), add_tiering_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
 COMMENT ON COLUMN audiostore.policies.id IS 'number of the policy';
-COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old';
+COMMENT ON COLUMN audiostore.policies.name IS 'a name that people know it by; NULL: none';
+COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old; tiering: their objects change their storage class or move to another store';
 COMMENT ON COLUMN audiostore.policies.store IS 'expiry: foreign server that names the store';
 COMMENT ON COLUMN audiostore.policies.prefix IS 'expiry: only keys that begin with these bytes, relative to the prefix of the store';
-COMMENT ON COLUMN audiostore.policies.relation IS 'retention: the table';
-COMMENT ON COLUMN audiostore.policies.age_column IS 'retention: column with the time that age counts from';
-COMMENT ON COLUMN audiostore.policies.condition IS 'retention: expression over the row t that has to be true as well, as PostgreSQL writes it';
-COMMENT ON COLUMN audiostore.policies.action IS 'retention: delete the row, or set columns of it';
-COMMENT ON COLUMN audiostore.policies.assignments IS 'retention that sets: a value for each of these columns';
+COMMENT ON COLUMN audiostore.policies.relation IS 'retention, tiering: the table';
+COMMENT ON COLUMN audiostore.policies.age_column IS 'retention, tiering: column with the time that age counts from; NULL: age does not count';
+COMMENT ON COLUMN audiostore.policies.condition IS 'retention, tiering: expression over the row t that has to be true as well, as PostgreSQL writes it';
+COMMENT ON COLUMN audiostore.policies.action IS 'retention: delete the row, or set columns of it; tiering: move';
+COMMENT ON COLUMN audiostore.policies.assignments IS 'retention that sets: a value for each of these columns; tiering: the same, once the object is where it should be';
+COMMENT ON COLUMN audiostore.policies.key_column IS 'tiering: tracked column with the keys of the objects';
+COMMENT ON COLUMN audiostore.policies.storage_class IS 'tiering: the class that objects change to';
+COMMENT ON COLUMN audiostore.policies.class_expression IS 'tiering: the same as an expression over the row t';
+COMMENT ON COLUMN audiostore.policies.to_store IS 'tiering: the store that objects move to; NULL with a class: they stay, or move to the archive_store of their store where its provider has no classes';
+COMMENT ON COLUMN audiostore.policies.to_prefix IS 'tiering: what moved objects have before their key';
 COMMENT ON CONSTRAINT policies_columns_check ON audiostore.policies IS 'each kind has its own columns';
-COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies';
+COMMENT ON CONSTRAINT policies_tiering_check ON audiostore.policies IS 'tiering policies, and no others, say where objects go';
+COMMENT ON CONSTRAINT policies_name_key ON audiostore.policies IS 'a name means one policy';
+COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies; NULL with age_column: age does not count';
 COMMENT ON COLUMN audiostore.policies.schedule IS 'time from the start of a run to the start of the next; at least a second';
 COMMENT ON COLUMN audiostore.policies.enabled IS 'false: paused';
+COMMENT ON COLUMN audiostore.policies.dry_run IS 'true: runs only count what they would do';
 COMMENT ON COLUMN audiostore.policies.owner IS 'role that added it, whose rights are checked again at each run';
 COMMENT ON COLUMN audiostore.policies.created_at IS 'when it was added';
 COMMENT ON COLUMN audiostore.policies.next_run_at IS 'when it is due';
