@@ -90,7 +90,8 @@ REVOKE ALL ON audiostore.policies FROM PUBLIC;
 GRANT SELECT ON audiostore.policies TO pg_monitor;
 
 CREATE VIEW audiostore.policy_status WITH (security_barrier) AS
-    SELECT id, kind, store, prefix, relation, age_column, condition, action, assignments, after, schedule, owner,
+    SELECT id, name, kind, store, prefix, relation, age_column, condition, action, assignments, key_column, storage_class,
+           class_expression, to_store, to_prefix, after, schedule, owner, dry_run,
            CASE WHEN leased_until > clock_timestamp() THEN 'running'
                 WHEN NOT enabled THEN 'disabled'
                 WHEN next_run_at <= clock_timestamp() THEN 'due'
@@ -117,20 +118,20 @@ COMMENT ON FUNCTION audiostore.add_expiry_policy(name, text, interval, interval)
 
 CREATE FUNCTION audiostore.add_retention_policy(relation regclass, after interval, age_column name,
         condition text DEFAULT 'true', action text DEFAULT 'delete', assignments jsonb DEFAULT NULL,
-        schedule interval DEFAULT '1 hour') RETURNS bigint
+        schedule interval DEFAULT '1 hour', name text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_add_retention_policy';
-COMMENT ON FUNCTION audiostore.add_retention_policy(regclass, interval, name, text, text, jsonb, interval) IS
-    'From now on rows of the table whose age_column (timestamptz, timestamp or date) is longer than after ago, and for which condition is true, are deleted (action delete; the objects of tracked columns follow), or changed (action set): assignments is a JSON object with a value for each column to set, e.g. {"state": "archived"}, or {"storage_path": null} to let go of the object and keep the row; rows that have these values are left alone. Returns the number of the policy. '
+COMMENT ON FUNCTION audiostore.add_retention_policy(regclass, interval, name, text, text, jsonb, interval, text) IS
+    'From now on rows of the table whose age_column (timestamptz, timestamp or date) is longer than after ago, and for which condition is true, are deleted (action delete; the objects of tracked columns follow), or changed (action set): assignments is a JSON object with a value for each column to set, e.g. {"state": "archived"}, or {"storage_path": null} to let go of the object and keep the row; rows that have these values are left alone. The value "now" for a column with a time is the time of the change, and such a column counts as set once it is not NULL. With after and age_column both NULL, age does not count. name: one to know the policy by. Returns the number of the policy. '
     'condition is one expression over the columns of the row, subqueries included; its names are looked up now, in the search_path of the caller. '
     'Every schedule the rows are worked off in the order of their age, 1000 in a transaction; a row that cannot be deleted or changed is passed over, and counted in last_kept, up to 1000 in a run. Rows that somebody has locked wait for the next run. '
     'Runs with the privileges of its owner, in a restricted security context and with search_path pg_catalog, pg_temp. An index on age_column makes it cheap: without one there is a NOTICE. '
-    'Needs ownership of the table, at each run again. Errors: 22023 (after, schedule, action or assignments), 42501, 42703 (no such column), 42804 (type of age_column), 42809 (not a table), and what PostgreSQL says about condition and values';
+    'Needs ownership of the table, at each run again. Errors: 22004 (one of after and age_column is NULL), 22023 (after, schedule, action or assignments), 42501, 42703 (no such column), 42710 (name), 42804 (type of age_column), 42809 (not a table), and what PostgreSQL says about condition and values';
 
 CREATE FUNCTION audiostore.alter_policy(id bigint, after interval DEFAULT NULL, schedule interval DEFAULT NULL,
-        enabled boolean DEFAULT NULL) RETURNS void
+        enabled boolean DEFAULT NULL, dry_run boolean DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_alter_policy';
-COMMENT ON FUNCTION audiostore.alter_policy(bigint, interval, interval, boolean) IS
-    'Changes what is given and leaves what is NULL. enabled => false pauses the policy; a run under way stops at the next page. Only its owner may. Errors: 22023, 42501, 42704 (no such policy)';
+COMMENT ON FUNCTION audiostore.alter_policy(bigint, interval, interval, boolean, boolean) IS
+    'Changes what is given and leaves what is NULL. enabled => false pauses the policy; a run under way stops at the next page. dry_run => true lets its runs only count what they would do, in last_rows and last_bytes.  Only its owner may. Errors: 22023, 42501, 42704 (no such policy)';
 
 CREATE FUNCTION audiostore.remove_policy(id bigint, if_exists boolean DEFAULT false) RETURNS boolean
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_remove_policy';

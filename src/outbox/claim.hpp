@@ -26,6 +26,8 @@ struct Operation {
   std::string target;
   int attempts = 0;  // this one included
   bool in_doubt = false;
+  bool receipt = false;  // somebody waits for the end of it
+  std::string etag;      // copy that is done: of its source
   store::PutOptions options;
   Bytes payload;
 };

@@ -8,8 +8,8 @@ namespace {
 // Below the data directory, where this process is.
 constexpr const char* kTemporaryFiles = "base/pgsql_tmp";
 
-// Between two stores that cannot copy between themselves.
-Task<void> transfer(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+// Between two stores that cannot copy between themselves. Returns the etag of what was copied.
+Task<std::string> transfer(store::Store& from, std::string key, store::Store& to, std::string to_key) {
   Spool spool(kTemporaryFiles);
   store::Sink const sink = [&spool](BytesView piece) { spool.append(piece); };
   auto get = from.get(key, store::Range{}, sink);
@@ -21,16 +21,18 @@ Task<void> transfer(store::Store& from, std::string key, store::Store& to, std::
   if (info) options.metadata = info->metadata;
   auto put = to.put(to_key, store::Body(spool.fd(), spool.size()), options);
   co_await put;
+  co_return got.etag;
 }
 
-// The copy is there, whole, before anybody may let go of its source.
-Task<void> copy(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+// The copy is there, whole, before anybody may let go of its source. Returns the etag of the source.
+Task<std::string> copy(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+  std::string copied;  // empty: the store sees to it that it was one object
   if (from.can_copy_to(to)) {
     auto call = from.copy(key, to, to_key);
     co_await call;
   } else {
     auto call = transfer(from, key, to, to_key);
-    co_await call;
+    copied = co_await call;
   }
   auto source_call = from.head(key);
   std::optional<store::ObjectInfo> const source = co_await source_call;
@@ -40,6 +42,11 @@ Task<void> copy(store::Store& from, std::string key, store::Store& to, std::stri
     throw Error(ErrorKind::bad_reply, "the copy of object \"" + key + "\" is not what its source is",
                 target ? "Their sizes differ." : "The copy is missing.");
   }
+  if (source && !copied.empty() && source->etag != copied) {
+    throw Error(ErrorKind::bad_reply, "object \"" + key + "\" was written while it was copied",
+                "It will be copied again.");
+  }
+  co_return source ? source->etag : std::string();
 }
 
 Task<void> execute_one(Batch& batch, Operation& operation) {
@@ -53,7 +60,7 @@ Task<void> execute_one(Batch& batch, Operation& operation) {
     case Kind::copy:
     case Kind::move: {
       auto call = copy(store, operation.key, *batch.target->store, operation.target);
-      co_await call;
+      operation.etag = co_await call;
       break;
     }
     case Kind::set_class: {

@@ -1,4 +1,5 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
+#include "lifecycle/hand_over.hpp"
 #include "lifecycle/runner.hpp"
 #include "mastering/finalizer.hpp"
 #include "outbox/drain.hpp"
@@ -29,8 +30,14 @@ RunResult run_policies() {
 }
 
 RunResult run_outbox() {
-  outbox::Drained const drained = outbox::drain_now();
-  return {.rows = drained.operations, .bytes = drained.bytes, .error = {}};
+  RunResult result;
+  do {
+    outbox::Drained const drained = outbox::drain_now();
+    result.rows += drained.operations;
+    result.bytes += drained.bytes;
+    // Rows that are led over to moved objects let go of the old ones.
+  } while (lifecycle::hand_over_now() > 0);
+  return result;
 }
 
 RunResult run_mastering() {
