@@ -40,7 +40,7 @@ SELECT audiostore.add_tiering_policy('files', '1 day', 'made', to_store => 'tier
 SELECT audiostore.add_tiering_policy('files', '1 day', 'made', to_store => 'tier_cold', assignments => '{"path": "x"}');
 SELECT audiostore.add_tiering_policy('files', NULL, 'made', to_store => 'tier_cold');
 \echo :LAST_ERROR_SQLSTATE
-SELECT audiostore.add_tiering_policy('files', '1 day', 'made', class_expression => 'id', assignments => '{"status": "x"}');
+SELECT audiostore.add_tiering_policy('files', '1 day', 'made', class_expression => 'id, made', assignments => '{"status": "x"}');
 CREATE SERVER tier_plain FOREIGN DATA WRAPPER audiostore OPTIONS (provider 'local', root '/nowhere');
 CREATE TABLE plain (path text, class text, made timestamptz);
 SELECT audiostore.track('plain', 'path', store => 'tier_plain');
@@ -91,7 +91,7 @@ SELECT key FROM audiostore.list_objects('tier_cold');
 SELECT count(*) FROM audiostore.moves;
 
 -- A place that is the same is refused: the object would be deleted under its other name.
-SELECT audiostore.add_tiering_policy('files', '3 days', 'made', to_store => 'tier_same') AS id \gset
+SELECT audiostore.add_tiering_policy('files', '3 days', 'made', to_store => 'tier_same', condition => 'id < 5') AS id \gset
 CALL audiostore.run('policies');
 SELECT last_result, last_rows, last_kept, last_row_error FROM tier_status;
 SELECT count(*) FROM audiostore.moves;

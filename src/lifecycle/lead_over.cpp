@@ -39,6 +39,13 @@ class Lead {
     check_owned(rule_.rows.relation, policy.owner);
   }
 
+  // The owner might have put the key of any object into a row.
+  void check_usage(std::span<const Move> moves) const {
+    std::set<std::string> stores;
+    for (Move const& move : moves) stores.insert(move.elsewhere() ? move.to_store : move.store);
+    for (std::string const& store : stores) foreign::check_usage(foreign::find_store(store), policy_.owner);
+  }
+
   // Halves what fails until the move that is to blame is found.
   void run(std::span<const Move> moves, Ends& ends) const {
     std::vector<bool> waiting;
@@ -138,7 +145,10 @@ void lead_policy(std::int64_t id, std::span<const Move> moves, Ends& ends) {
   auto const failure = pg::attempt([&] {
     limit_waits();
     policy = load_policy(id);
-    if (policy && policy->tier) Lead(*policy).run(moves, ends);
+    if (!policy || !policy->tier) return;
+    Lead const lead(*policy);
+    lead.check_usage(moves);
+    lead.run(moves, ends);
   });
   if (!failure) {
     if (!policy || !policy->tier) ends.over.assign(moves.begin(), moves.end());

@@ -41,7 +41,7 @@ bool Tiering::run_batch(RowCounts& counts) {
   std::size_t found = 0;
   std::vector<Candidate> const candidates = find(found);
   if (!candidates.empty()) begin(candidates, counts);
-  check_kept(counts);
+  check_kept({.rows = 0, .bytes = 0, .kept = failed_, .row_error = counts.row_error});
   walk_.advance(found);
   return !walk_.over();
 }
@@ -101,9 +101,10 @@ void Tiering::begin(std::span<const Candidate> candidates, RowCounts& counts) {
   }
   if (candidates.size() == 1) {
     keep(counts, failure->message);
+    failed_++;
     return;
   }
-  if (counts.kept > kMostKept) return;
+  if (failed_ > kMostKept) return;
   begin(candidates.first(candidates.size() / 2), counts);
   begin(candidates.subspan(candidates.size() / 2), counts);
 }

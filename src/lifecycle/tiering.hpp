@@ -60,6 +60,7 @@ class Tiering {
   Whose whose_;
   TimestampTz before_;
   RowWalk walk_;
+  std::int64_t failed_ = 0;  // what no way leads from does not count: it may be many, and is known
   std::map<std::pair<std::string, std::string>, WayOrError> ways_;  // by store and class
 };
 
