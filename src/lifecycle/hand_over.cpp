@@ -15,7 +15,7 @@ namespace audiostore::lifecycle {
 namespace {
 
 constexpr std::size_t kAtOnce = 200;
-// Cancelled operations, and moves of processes that are gone, come without a word.
+// Operations that are cancelled, or given up, come without a word.
 constexpr Milliseconds kSweep{60'000};
 
 TimePoint clock_now() { return SystemClock().now(); }
@@ -56,7 +56,7 @@ void HandOver::find(TimePoint now) {
   std::optional<double> retry_in;
   in_transaction(transactions_, [&] {
     if (now >= next_sweep_) {
-      ended_ += static_cast<std::int64_t>(end_cancelled());
+      ended_ += static_cast<std::int64_t>(end_cancelled() + end_pointless());
       next_sweep_ = now + kSweep;
     }
     moves = find_done(kAtOnce);

@@ -3,6 +3,7 @@
 #include "outbox/enqueue.hpp"
 #include "outbox/receipts.hpp"
 #include "pg/statement.hpp"
+#include "tracking/holders.hpp"
 
 namespace audiostore::lifecycle {
 namespace {
@@ -131,6 +132,30 @@ std::uint64_t end_cancelled() {
       " AND NOT EXISTS (SELECT FROM audiostore.operation_receipts r WHERE r.operation_id = m.operation_id)",
       {});
   return end.execute({});
+}
+
+std::uint64_t end_pointless() {
+  static pg::Statement dead(
+      "SELECT m.id, m.operation_id, m.store, m.key FROM audiostore.moves m JOIN audiostore.operations o"
+      " ON o.id = m.operation_id WHERE o.state = 'dead' ORDER BY m.store, m.key",
+      {});
+  dead.execute({});
+  pg::Rows const rows = dead.rows();
+  std::vector<Move> moves(rows.size());
+  for (std::size_t i = 0; i < moves.size(); i++) {
+    moves[i].id = rows.bigint(i, 1);
+    moves[i].operation = rows.bigint(i, 2);
+    moves[i].store = rows.text(i, 3);
+    moves[i].key = rows.text(i, 4);
+  }
+  std::erase_if(moves, [](Move const& move) {
+    tracking::Holders holders({.store = move.store, .without = InvalidOid, .purpose = tracking::Purpose::queueing});
+    return !holders.empty() && holders.probe(move.key) != tracking::Holding::none;
+  });
+  static pg::Statement drop("DELETE FROM audiostore.operations WHERE id = $1 AND state = 'dead'", {INT8OID});
+  std::erase_if(moves, [](Move const& move) { return drop.execute({Int64GetDatum(move.operation)}) == 0; });
+  end_moves(moves);
+  return moves.size();
 }
 
 }  // namespace audiostore::lifecycle

@@ -57,5 +57,7 @@ void put_off(const Move& move, const std::string& error);
 
 // Ends those whose operation was cancelled. Returns how many.
 std::uint64_t end_cancelled();
+// Ends those whose operation was given up and whose object no row holds any more: there is nothing to decide about.
+std::uint64_t end_pointless();
 
 }  // namespace audiostore::lifecycle

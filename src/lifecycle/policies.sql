@@ -89,6 +89,11 @@ SELECT pg_catalog.pg_extension_config_dump('audiostore.policies_id_seq', '');
 REVOKE ALL ON audiostore.policies FROM PUBLIC;
 GRANT SELECT ON audiostore.policies TO pg_monitor;
 
+CREATE FUNCTION audiostore.policy_rows_waiting(id bigint) RETURNS bigint
+    LANGUAGE c VOLATILE COST 10000 AS 'MODULE_PATHNAME', 'audiostore_policy_rows_waiting';
+COMMENT ON FUNCTION audiostore.policy_rows_waiting(bigint) IS
+    'How many rows a policy on rows would touch now, as the planner estimates it from the statistics of the table; preview_policy() counts them. NULL for other policies, for those of others, and where the table cannot be looked at';
+
 CREATE VIEW audiostore.policy_status WITH (security_barrier) AS
     SELECT id, name, kind, store, prefix, relation, age_column, condition, action, assignments, key_column, storage_class,
            class_expression, to_store, to_prefix, after, schedule, owner, dry_run,
@@ -96,7 +101,7 @@ CREATE VIEW audiostore.policy_status WITH (security_barrier) AS
                 WHEN NOT enabled THEN 'disabled'
                 WHEN next_run_at <= clock_timestamp() THEN 'due'
                 ELSE 'waiting' END AS state,
-           next_run_at, last_run_at, last_finished_at,
+           next_run_at, audiostore.policy_rows_waiting(id) AS rows_waiting, last_run_at, last_finished_at,
            CASE WHEN last_error IS NOT NULL THEN 'failed' WHEN last_finished_at IS NOT NULL THEN 'done' END AS last_result,
            last_rows, last_bytes, last_kept, last_row_error, last_error
     FROM audiostore.policies
@@ -104,6 +109,7 @@ CREATE VIEW audiostore.policy_status WITH (security_barrier) AS
 COMMENT ON VIEW audiostore.policy_status IS
     'Policies and their last runs: one''s own, and all of them for members of pg_monitor. What a policy would do now is preview_policy()';
 COMMENT ON COLUMN audiostore.policy_status.state IS 'running, disabled, due or waiting for next_run_at';
+COMMENT ON COLUMN audiostore.policy_status.rows_waiting IS 'rows that it would touch now, as the planner estimates it; NULL for expiry policies';
 COMMENT ON COLUMN audiostore.policy_status.last_result IS 'done or failed; NULL before the first run';
 GRANT SELECT ON audiostore.policy_status TO PUBLIC;
 

@@ -182,6 +182,10 @@ std::string change_rows_sql(const RowRule& rule, Oid leaf) {
   return "UPDATE " + table + " SET " + assignments_sql(rule) + which;
 }
 
+std::string due_rows_sql(const RowRule& rule, const std::string& where) {
+  return "SELECT FROM " + quoted_relation(rule.relation) + " AS t WHERE " + due_sql(rule) + where;
+}
+
 std::string count_rows_sql(const RowRule& rule, const std::string& where) {
   return "SELECT count(*), coalesce(sum(" + size_sql(rule) + "), 0)::bigint FROM " + quoted_relation(rule.relation) +
          " AS t WHERE " + due_sql(rule) + where;

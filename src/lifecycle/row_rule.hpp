@@ -48,6 +48,8 @@ struct FindRows {
 std::string find_rows_sql(const RowRule& rule, Oid leaf, const FindRows& find);
 // Deletes or changes the rows with the ctids $1.
 std::string change_rows_sql(const RowRule& rule, Oid leaf);
+// The rows that are due, for the planner. $1: before when.
+std::string due_rows_sql(const RowRule& rule, const std::string& where = {});
 // How many rows are due, and their bytes. $1: before when.
 std::string count_rows_sql(const RowRule& rule, const std::string& where);
 

@@ -65,6 +65,8 @@ std::string find_objects_sql(const TierRule& rule, Oid leaf) {
 
 std::string count_objects_sql(const TierRule& rule) { return count_rows_sql(rule.rows, elsewhere_sql(rule)); }
 
+std::string due_objects_sql(const TierRule& rule) { return due_rows_sql(rule.rows, elsewhere_sql(rule)); }
+
 std::string find_holders_sql(const TierRule& rule, bool lock) {
   std::string const store = rule.store_column.empty() ? store_sql(rule) : store_sql(rule) + "::text";
   return "SELECT v.n, t.tableoid, t.ctid FROM " + quoted_relation(rule.rows.relation) +

@@ -33,6 +33,7 @@ TierRule make_tier_rule(const RowRule& rows, const TierTarget& target);
 // As find_rows_sql(), followed by key, store and class.
 std::string find_objects_sql(const TierRule& rule, Oid leaf);
 std::string count_objects_sql(const TierRule& rule);
+std::string due_objects_sql(const TierRule& rule);
 
 // Rows that hold the objects $2 (keys) of the stores $3 and are due, $1: before when: the number of the object, the
 // row's table and ctid. With `lock`, those that nobody has locked, for change.

@@ -60,6 +60,12 @@ void parse_options(const std::string& text, Operation& operation) {
   };
   options.content_type = string_at("content_type");
   options.storage_class = string_at("storage_class");
+  if (auto const found = json.find("parts"); found != json.end() && found->is_array()) {
+    for (auto const& part : *found) {
+      if (part.is_string()) operation.parts.push_back(part.get<std::string>());
+    }
+    operation.parts_size = json.value("size", std::uint64_t{0});
+  }
   if (auto const found = json.find("receipt"); found != json.end()) operation.receipt = *found == true;
   if (auto const found = json.find("metadata"); found != json.end() && found->is_object()) {
     for (auto const& [name, value] : found->items()) {

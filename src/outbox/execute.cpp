@@ -49,10 +49,32 @@ Task<std::string> copy(store::Store& from, std::string key, store::Store& to, st
   co_return source ? source->etag : std::string();
 }
 
+// An object made of others of its store, one after the other. Twice is once.
+Task<void> assemble(store::Store& store, Operation& operation) {
+  Spool spool(kTemporaryFiles);
+  store::Sink const sink = [&spool](BytesView piece) { spool.append(piece); };
+  for (std::string const& part : operation.parts) {
+    auto get = store.get(part, store::Range{}, sink);
+    co_await get;
+  }
+  if (spool.size() != operation.parts_size) {
+    throw Error(ErrorKind::precondition_failed, "the parts of object \"" + operation.key + "\" do not make it up",
+                "They have " + std::to_string(spool.size()) + " bytes, and it has " +
+                    std::to_string(operation.parts_size) + ".");
+  }
+  auto put = store.put(operation.key, store::Body(spool.fd(), spool.size()), operation.options);
+  co_await put;
+}
+
 Task<void> execute_one(Batch& batch, Operation& operation) {
   store::Store& store = *batch.source->store;
   switch (operation.kind) {
     case Kind::put: {
+      if (!operation.parts.empty()) {
+        auto call = assemble(store, operation);
+        co_await call;
+        break;
+      }
       auto call = store.put(operation.key, operation.payload, operation.options);
       co_await call;
       break;

@@ -5,6 +5,7 @@
 #include "outbox/drain.hpp"
 #include "pg/arguments.hpp"
 #include "pg/transactions.hpp"
+#include "uploads/assembly.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/runs.hpp"
@@ -31,12 +32,16 @@ RunResult run_policies() {
 
 RunResult run_outbox() {
   RunResult result;
+  pg::ProcedureTransactions transactions;
+  std::int64_t more = 0;
   do {
     outbox::Drained const drained = outbox::drain_now();
     result.rows += drained.operations;
     result.bytes += drained.bytes;
-    // Rows that are led over to moved objects let go of the old ones.
-  } while (lifecycle::hand_over_now() > 0);
+    // Rows that are led over to moved objects let go of the old ones; uploads whose chunks are there become objects.
+    more = lifecycle::hand_over_now() + uploads::advance_uploads(transactions);
+    transactions.commit();
+  } while (more > 0);
   return result;
 }
 

@@ -140,6 +140,7 @@ rename "$cold.away", $cold or die $!;
 sql(q{SELECT audiostore.retry_operation(id) FROM audiostore.operations WHERE state <> 'running' AND kind = 'copy'});
 wait_for(q{SELECT count(*) = 9 FROM files WHERE id > 10 AND store = 'cold' AND status = 'archived'}, 'it does not go on');
 ok($node->wait_until_drained, 'when the store is back, it goes on');
+sql(q{CALL audiostore.run('outbox')});
 wait_for('SELECT NOT EXISTS (SELECT FROM audiostore.moves)', 'moves are left');
 ok($node->wait_until_drained, 'and ends');
 is_deeply([ grep { /^h/ } $node->files('cold') ], [ sort map { "h/$_" } 11 .. 19 ], 'with nothing more than it should');
