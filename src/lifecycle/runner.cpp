@@ -51,7 +51,10 @@ void PolicyRunner::recover() {
 }
 
 TimePoint PolicyRunner::step(TimePoint now) {
-  for (Work& work : works_) advance(work, now);
+  for (Work& work : works_) {
+    advance(work, now);
+    work.running.done(work.outcome.rows);
+  }
   settle_over();
   extend(now);
   claim(now);
@@ -104,6 +107,7 @@ void PolicyRunner::claim(TimePoint now) {
     work.claimed = std::move(one);
     work.leased_until = now + kLease;
     work.turn_until = now + kTurn;
+    work.running = monitor::Running("policies", work.claimed.policy.name());
     begin(work);
   }
 }

@@ -22,6 +22,7 @@
 #include "lifecycle/policy.hpp"
 #include "lifecycle/retention.hpp"
 #include "lifecycle/tiering.hpp"
+#include "monitor/running.hpp"
 #include "pg/transactions.hpp"
 #include "store/store.hpp"
 
@@ -69,6 +70,7 @@ class PolicyRunner {
     bool on_rows() const { return rows || tiers; }
     bool over = false;  // or somebody removed, changed or took the policy
     PolicyOutcome outcome;
+    monitor::Running running;
   };
 
   void begin(Work& work);
