@@ -165,8 +165,23 @@ CALL audiostore.run('outbox');
 SELECT count(*) FROM audiostore.moves;
 SELECT audiostore.remove_policy(:id);
 
+-- The preview says when it would cost more than it saves, and what cannot go.
+CREATE SERVER tier_s3 FOREIGN DATA WRAPPER audiostore OPTIONS (provider 's3', bucket 'bucket', region 'eu-west-1', storage_class 'STANDARD_IA');
+CREATE USER MAPPING FOR PUBLIC SERVER tier_s3 OPTIONS (access_key_id 'k', secret_access_key 'hush-hush');
+CREATE TABLE priced (id integer, store text, path text, size bigint, class text, made timestamptz);
+CREATE INDEX ON priced (made);
+SELECT audiostore.track('priced', 'path', store_column => 'store', size_column => 'size');
+INSERT INTO priced SELECT n, CASE WHEN n < 8 THEN 'tier_s3' ELSE 'tier_cold' END, 'c/' || n, CASE WHEN n < 3 THEN 100 ELSE 1e12 END, 'x', now() - n * interval '6 days' - interval '1 hour'
+    FROM generate_series(1, 10) n;
+SELECT audiostore.add_tiering_policy('priced', '1 day', 'made', 'instant', assignments => '{"class": "instant"}') AS id \gset
+SELECT rows, bytes, array_to_string(warnings, E'\n') AS warnings FROM audiostore.preview_policy(:id);
+SELECT audiostore.remove_policy(:id);
+SELECT audiostore.add_tiering_policy('priced', '1 day', 'made', 'standard', condition => $$store = 'tier_s3' AND id > 5$$, assignments => '{"class": "s"}') AS id \gset
+SELECT rows, bytes, array_to_string(warnings, E'\n') AS warnings FROM audiostore.preview_policy(:id);
+SELECT audiostore.remove_policy(:id);
+
 SET client_min_messages = warning;
 RESET search_path;
 DROP SCHEMA tier CASCADE;
 DELETE FROM audiostore.operations WHERE store LIKE 'tier%';
-DROP SERVER tier_hot, tier_cold, tier_same CASCADE;
+DROP SERVER tier_hot, tier_cold, tier_same, tier_s3 CASCADE;

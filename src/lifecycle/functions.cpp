@@ -5,6 +5,7 @@
 #include "lifecycle/intervals.hpp"
 #include "lifecycle/policy.hpp"
 #include "lifecycle/retention.hpp"
+#include "lifecycle/tier_warnings.hpp"
 #include "lifecycle/tiering.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/arguments.hpp"
@@ -155,23 +156,32 @@ RowCounts preview_expiry(const Policy& policy) {
   return counts;
 }
 
-RowCounts preview(const Policy& policy) {
+RowCounts preview(const Policy& policy, std::vector<std::string>& warnings) {
   if (policy.expiry()) return preview_expiry(policy);
   if (!policy.tier) return Retention(policy.rows, policy.owner, policy.before).count();
   TierRule const rule = make_tier_rule(policy.rows, *policy.tier);
-  return Tiering(rule, {.policy = policy.id, .owner = policy.owner, .before = policy.before}).count();
+  RowCounts const counts =
+      Tiering(rule, {.policy = policy.id, .owner = policy.owner, .before = policy.before}).count();
+  warnings = tier_warnings(rule, policy.owner, pg::to_timestamptz(policy.before));
+  return counts;
+}
+
+NullableDatum texts_or_null(const std::vector<std::string>& texts) {
+  if (texts.empty()) return {Datum{0}, true};
+  return {pg::text_array(texts).value, false};
 }
 
 Datum preview_policy(FunctionCallInfo info) {
   std::int64_t const id = pg::Arguments(info).bigint(0, "id");
   Oid const caller = GetUserId();
   RowCounts counts;
+  std::vector<std::string> warnings;
   {
     pg::Spi const spi;
     Policy const policy = need_policy(id, caller, Locking::no);
-    counts = preview(policy);
+    counts = preview(policy, warnings);
   }
-  return pg::composite(info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}});
+  return pg::composite(info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}, texts_or_null(warnings)});
 }
 
 }  // namespace

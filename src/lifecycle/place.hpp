@@ -31,7 +31,13 @@ inline bool same_object(const store::Config& from, const store::Config& to, std:
     }
     return plain;
   };
-  if (place(from, {}) != place(to, to_prefix)) return false;
+  std::string from_place = place(from, {});
+  std::string to_place = place(to, to_prefix);
+  // A directory is the same with and without the slash at its end.
+  for (std::string* const one : {&from_place, &to_place}) {
+    if (from.provider == "local" && !one->ends_with('/')) *one += '/';
+  }
+  if (from_place != to_place) return false;
   for (const char* const name : {"bucket", "container", "account"}) {
     if (option(from, name) != option(to, name)) return false;
   }

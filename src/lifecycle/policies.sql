@@ -149,7 +149,7 @@ CREATE FUNCTION audiostore.run_policy(id bigint) RETURNS void
 COMMENT ON FUNCTION audiostore.run_policy(bigint) IS
     'Makes a policy due at once: the worker, or the next CALL audiostore.run(''policies''), runs it. Only its owner may. Errors: 42501, 42704 (no such policy), 55000 (it is disabled)';
 
-CREATE FUNCTION audiostore.preview_policy(id bigint, OUT rows bigint, OUT bytes bigint)
+CREATE FUNCTION audiostore.preview_policy(id bigint, OUT rows bigint, OUT bytes bigint, OUT warnings text[])
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_preview_policy';
 COMMENT ON FUNCTION audiostore.preview_policy(bigint) IS
-    'What a run would touch now, and changes nothing: the number of objects and their bytes. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 42501, 42704 (no such policy)';
+    'What a run would touch now, and changes nothing: the number of objects, or rows, and their bytes. warnings: where a tiering policy would lose money by what storage_prices says, as objects are smaller than what their new class bills at least, younger than what their present one does (which is taken to be the one that their store gives, since age_column), or would cost more; and which of them cannot go. NULL: none. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 42501, 42704 (no such policy)';
