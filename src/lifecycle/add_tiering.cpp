@@ -1,4 +1,5 @@
-// add_tiering_policy(): what a user may ask for. The policy's statements are tried, without being run, as they will run.
+// add_tiering_policy(): what a user may ask for. The policy's statements are tried, without being run, as they will
+// run.
 #include "foreign/catalog.hpp"
 #include "lifecycle/intervals.hpp"
 #include "lifecycle/row_checks.hpp"
@@ -53,8 +54,9 @@ TierTarget read_target(const pg::Arguments& arguments, Oid relation, Oid caller)
 void check_target_assignments(const TierRule& rule) {
   bool const none = rule.rows.assignments == "{}";
   if (none && !rule.target.moves()) {
-    throw invalid("a policy that changes storage classes needs assignments",
-                  R"(They mark the rows that are done, for example {"storage_class": "GLACIER", "archived_at": "now"}.)");
+    throw invalid(
+        "a policy that changes storage classes needs assignments",
+        R"(They mark the rows that are done, for example {"storage_class": "GLACIER", "archived_at": "now"}.)");
   }
   if (!none) check_assignments(rule.rows.assignments);
 }

@@ -98,7 +98,8 @@ Datum alter_policy(FunctionCallInfo info) {
   // A run under way goes by what was: it is told to stop at its next page, and another begins.
   static pg::Statement alter(
       "UPDATE audiostore.policies SET after = coalesce($2, after), schedule = coalesce($3, schedule),"
-      " enabled = coalesce($4, enabled), dry_run = coalesce($5, dry_run), next_run_at = clock_timestamp(), resume_after = NULL, failures = 0,"
+      " enabled = coalesce($4, enabled), dry_run = coalesce($5, dry_run), next_run_at = clock_timestamp(), "
+      "resume_after = NULL, failures = 0,"
       " leased_until = NULL, claimed_by = NULL WHERE id = $1",
       {INT8OID, INTERVALOID, INTERVALOID, BOOLOID, BOOLOID});
   alter.execute({Int64GetDatum(id), after, schedule, enabled, dry_run});
@@ -160,8 +161,7 @@ RowCounts preview(const Policy& policy, std::vector<std::string>& warnings) {
   if (policy.expiry()) return preview_expiry(policy);
   if (!policy.tier) return Retention(policy.rows, policy.owner, policy.before).count();
   TierRule const rule = make_tier_rule(policy.rows, *policy.tier);
-  RowCounts const counts =
-      Tiering(rule, {.policy = policy.id, .owner = policy.owner, .before = policy.before}).count();
+  RowCounts const counts = Tiering(rule, {.policy = policy.id, .owner = policy.owner, .before = policy.before}).count();
   warnings = tier_warnings(rule, policy.owner, pg::to_timestamptz(policy.before));
   return counts;
 }
@@ -181,7 +181,8 @@ Datum preview_policy(FunctionCallInfo info) {
     Policy const policy = need_policy(id, caller, Locking::no);
     counts = preview(policy, warnings);
   }
-  return pg::composite(info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}, texts_or_null(warnings)});
+  return pg::composite(
+      info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}, texts_or_null(warnings)});
 }
 
 }  // namespace

@@ -6,9 +6,9 @@
 //                             (the operation goes with it)          │ no                   the old key is let go of,
 //                                                                   └─► the copy goes      the move ends
 //
-// What would surprise you: nothing is undone anywhere. The move owns the copy (its to_key is tracked), so ending the move
-// deletes the copy, unless a row was led over to it in the same transaction; and the old object goes as it always does
-// when its last row lets go of it. Whatever dies between two steps leaves the row with the one or the other.
+// What would surprise you: nothing is undone anywhere. The move owns the copy (its to_key is tracked), so ending the
+// move deletes the copy, unless a row was led over to it in the same transaction; and the old object goes as it always
+// does when its last row lets go of it. Whatever dies between two steps leaves the row with the one or the other.
 #pragma once
 
 #include <list>

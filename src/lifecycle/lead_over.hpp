@@ -8,8 +8,8 @@
 
 namespace audiostore::lifecycle {
 
-// Leads the rows of these moves, locked and looked at, over, and ends the moves; those whose rows are locked, or cannot be
-// changed, are put off. Returns how many ended.
+// Leads the rows of these moves, locked and looked at, over, and ends the moves; those whose rows are locked, or cannot
+// be changed, are put off. Returns how many ended.
 std::int64_t lead_over(std::span<const Move> moves);
 
 }  // namespace audiostore::lifecycle

@@ -67,13 +67,14 @@ std::vector<bool> under_way(std::span<const ObjectName> objects) {
       {TEXTARRAYOID, TEXTARRAYOID});
   find.execute({pg::text_array(keys), pg::text_array(stores)});
   std::vector<bool> found(objects.size());
-  for (std::size_t i = 0; i < find.rows().size(); i++) found[static_cast<std::size_t>(find.rows().bigint(i, 1)) - 1] = true;
+  for (std::size_t i = 0; i < find.rows().size(); i++)
+    found[static_cast<std::size_t>(find.rows().bigint(i, 1)) - 1] = true;
   return found;
 }
 
 std::size_t count_under_way(std::int64_t policy, std::size_t limit) {
-  static pg::Statement count(
-      "SELECT count(*) FROM (SELECT FROM audiostore.moves WHERE policy_id = $1 LIMIT $2) m", {INT8OID, INT8OID});
+  static pg::Statement count("SELECT count(*) FROM (SELECT FROM audiostore.moves WHERE policy_id = $1 LIMIT $2) m",
+                             {INT8OID, INT8OID});
   count.execute({Int64GetDatum(policy), Int64GetDatum(static_cast<std::int64_t>(limit))});
   return static_cast<std::size_t>(count.rows().bigint(0, 1));
 }
@@ -128,7 +129,8 @@ void put_off(const Move& move, const std::string& error) {
 
 std::uint64_t end_cancelled() {
   static pg::Statement end(
-      "DELETE FROM audiostore.moves m WHERE NOT EXISTS (SELECT FROM audiostore.operations o WHERE o.id = m.operation_id)"
+      "DELETE FROM audiostore.moves m WHERE NOT EXISTS (SELECT FROM audiostore.operations o WHERE o.id = "
+      "m.operation_id)"
       " AND NOT EXISTS (SELECT FROM audiostore.operation_receipts r WHERE r.operation_id = m.operation_id)",
       {});
   return end.execute({});

@@ -1,5 +1,5 @@
-// The table audiostore.moves: what tiering policies have under way. Each call is inside the caller's transaction, as the
-// owner of the extension.
+// The table audiostore.moves: what tiering policies have under way. Each call is inside the caller's transaction, as
+// the owner of the extension.
 #pragma once
 
 #include <cstdint>

@@ -50,13 +50,13 @@ inline bool same_object(const store::Config& from, const store::Config& to, std:
 // The words that the tables of an application use, as S3 names them; what is none of them is a provider's own name.
 inline std::string storage_class_of(std::string_view provider, std::string_view word) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kWords{{{"standard", "STANDARD"},
-                                                                                {"infrequent", "STANDARD_IA"},
-                                                                                {"ia", "STANDARD_IA"},
-                                                                                {"cold", "GLACIER_IR"},
-                                                                                {"instant", "GLACIER_IR"},
-                                                                                {"glacier", "GLACIER"},
-                                                                                {"archive", "DEEP_ARCHIVE"},
-                                                                                {"deep_archive", "DEEP_ARCHIVE"}}};
+                                                                                 {"infrequent", "STANDARD_IA"},
+                                                                                 {"ia", "STANDARD_IA"},
+                                                                                 {"cold", "GLACIER_IR"},
+                                                                                 {"instant", "GLACIER_IR"},
+                                                                                 {"glacier", "GLACIER"},
+                                                                                 {"archive", "DEEP_ARCHIVE"},
+                                                                                 {"deep_archive", "DEEP_ARCHIVE"}}};
   if (provider == "s3") {
     for (auto const& [name, storage_class] : kWords) {
       if (word == name) return std::string(storage_class);

@@ -66,19 +66,19 @@ Policy policy_from(const pg::Rows& rows, std::size_t row) {
     return rows.null(row, column) ? InvalidOid : DatumGetObjectId(rows.datum(row, column).value);
   };
   Policy policy{.id = rows.bigint(row, 1),
-          .store = rows.text(row, 2),
-          .prefix = rows.text(row, 3),
-          .rows = {.relation = oid(7),
-                   .age_column = rows.text(row, 8),
-                   .condition = rows.text(row, 9),
-                   .action = rows.text(row, 10),
-                   .assignments = rows.text(row, 11),
-                   .size_column = {}},
-          .tier = std::nullopt,
-          .owner = oid(4),
-          .before = rows.null(row, 5) ? TimePoint{} : pg::to_time_point(rows.timestamp(row, 5)),
-          .resume_after = rows.text(row, 6),
-          .dry_run = rows.boolean(row, 17)};
+                .store = rows.text(row, 2),
+                .prefix = rows.text(row, 3),
+                .rows = {.relation = oid(7),
+                         .age_column = rows.text(row, 8),
+                         .condition = rows.text(row, 9),
+                         .action = rows.text(row, 10),
+                         .assignments = rows.text(row, 11),
+                         .size_column = {}},
+                .tier = std::nullopt,
+                .owner = oid(4),
+                .before = rows.null(row, 5) ? TimePoint{} : pg::to_time_point(rows.timestamp(row, 5)),
+                .resume_after = rows.text(row, 6),
+                .dry_run = rows.boolean(row, 17)};
   if (!rows.null(row, 12)) {
     policy.tier = TierTarget{.key_column = rows.text(row, 12),
                              .storage_class = rows.text(row, 13),

@@ -86,17 +86,18 @@ std::int64_t insert_policy(const NewPolicy& policy) {
       {TEXTOID, OIDOID, INTERVALOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INTERVALOID, OIDOID, TEXTOID, TEXTOID, TEXTOID,
        TEXTOID, TEXTOID, TEXTOID});
   TierTarget const target = policy.tier.value_or(TierTarget{});
-  std::uint64_t const added = insert.execute(
-      {pg::text_argument(policy.kind), ObjectIdGetDatum(policy.rows.relation), policy.after,
-       text_or_null(policy.rows.age_column), pg::text_argument(policy.rows.condition),
-       pg::text_argument(policy.rows.action), text_or_null(policy.rows.assignments), policy.schedule,
-       ObjectIdGetDatum(policy.owner), text_or_null(target.key_column), text_or_null(target.storage_class),
-       text_or_null(target.class_expression), text_or_null(target.to_store),
-       policy.tier ? pg::text_argument(target.to_prefix) : pg::Argument(),
-       policy.name ? pg::text_argument(*policy.name) : pg::Argument()});
+  std::uint64_t const added =
+      insert.execute({pg::text_argument(policy.kind), ObjectIdGetDatum(policy.rows.relation), policy.after,
+                      text_or_null(policy.rows.age_column), pg::text_argument(policy.rows.condition),
+                      pg::text_argument(policy.rows.action), text_or_null(policy.rows.assignments), policy.schedule,
+                      ObjectIdGetDatum(policy.owner), text_or_null(target.key_column),
+                      text_or_null(target.storage_class), text_or_null(target.class_expression),
+                      text_or_null(target.to_store), policy.tier ? pg::text_argument(target.to_prefix) : pg::Argument(),
+                      policy.name ? pg::text_argument(*policy.name) : pg::Argument()});
   if (added > 0) return insert.rows().bigint(0, 1);
-  throw pg::SqlError(ERRCODE_DUPLICATE_OBJECT, "policy \"" + std::string(policy.name.value_or("")) + "\" exists already",
-                     {}, "Change it with audiostore.alter_policy(), or remove it first.");
+  throw pg::SqlError(ERRCODE_DUPLICATE_OBJECT,
+                     "policy \"" + std::string(policy.name.value_or("")) + "\" exists already", {},
+                     "Change it with audiostore.alter_policy(), or remove it first.");
 }
 
 }  // namespace audiostore::lifecycle

@@ -76,9 +76,8 @@ char* canonical(Relation relation, const char* text, Wanted wanted) {
   addNSItemToQuery(state, addRangeTableEntryForRelation(state, relation, AccessShareLock, nullptr, false, true), false,
                    true, true);
   Node* condition = transformExpr(state, linitial_node(ResTarget, select->targetList)->val, EXPR_KIND_WHERE);
-  condition = wanted == Wanted::text
-                  ? coerce_to_specific_type(state, condition, TEXTOID, "class_expression")
-                  : coerce_to_boolean(state, condition, "condition");
+  condition = wanted == Wanted::text ? coerce_to_specific_type(state, condition, TEXTOID, "class_expression")
+                                     : coerce_to_boolean(state, condition, "condition");
   assign_expr_collations(state, condition);
   List* const names = deparse_context_for("t", RelationGetRelid(relation));
   int const level = NewGUCNestLevel();

@@ -38,8 +38,8 @@ std::string different_sql(const RowRule& rule);
 // The row t is old enough, $1: before when, and the condition holds.
 std::string due_sql(const RowRule& rule);
 
-// What is due and comes after a place, in the order of age: ctid, age, size, and further columns of t. $1: before when, $2
-// and $3: age and ctid of the last row seen, $4: how many.
+// What is due and comes after a place, in the order of age: ctid, age, size, and further columns of t. $1: before when,
+// $2 and $3: age and ctid of the last row seen, $4: how many.
 struct FindRows {
   std::string columns;  // ", t.a, t.b"
   std::string where;    // " AND ..."

@@ -1,5 +1,5 @@
-// What the policies on rows share: statements of a policy's owner, and the walk over a table in the order of age, batch by
-// batch, partition by partition.
+// What the policies on rows share: statements of a policy's owner, and the walk over a table in the order of age, batch
+// by batch, partition by partition.
 #pragma once
 
 #include <span>
@@ -26,8 +26,8 @@ void check_kept(const RowCounts& counts);
 // Runs a statement in the transaction, as whoever is the current user. Its rows are in pg::Rows.
 std::uint64_t execute(const std::string& sql, std::span<const Oid> types, std::span<const Datum> values);
 
-// Until the transaction's Spi ends, nobody is waited for long: somebody who changes the table's definition does not hold
-// up everything else that a worker does.
+// Until the transaction's Spi ends, nobody is waited for long: somebody who changes the table's definition does not
+// hold up everything else that a worker does.
 void limit_waits();
 
 // Throws unless the table is there and the role owns it.

@@ -194,8 +194,7 @@ void PolicyRunner::act(Work& work, TimePoint now) {
 // False: the outbox has enough to do.
 bool PolicyRunner::act_in_transaction(Work& work, std::span<const store::ObjectInfo* const> expired) {
   Policy policy = work.claimed.policy;
-  bool const room =
-      policy.dry_run || operations_due(policy.store, kMostQueued) + expired.size() <= kMostQueued;
+  bool const room = policy.dry_run || operations_due(policy.store, kMostQueued) + expired.size() <= kMostQueued;
   if (room && work.page->more) policy.resume_after = work.page->resume;
   if (!keep_policy(policy, kLease)) {
     work.over = true;

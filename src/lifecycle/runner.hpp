@@ -5,8 +5,8 @@
 //   claim (transaction)          work (none)              page by page (transaction each)         settle (transaction)
 //   due ───────────► running ──► list a page, the next ──► lease kept? room? queue its deletes ──► due again later
 //
-// For rows there is nothing to wait for: each step works off one batch. Who has had a turn and is not done makes room for
-// others that are due, and comes back after them.
+// For rows there is nothing to wait for: each step works off one batch. Who has had a turn and is not done makes room
+// for others that are due, and comes back after them.
 //
 // What would surprise you: where a run is, is written down with each page that it acts on, so a run that a crash or a
 // full queue ended goes on from there; but twice equals once, and nothing depends on it.

@@ -27,8 +27,8 @@ struct TierFigures {
   std::int64_t objects = 0;
   double billed_from = 0;  // bytes, small objects with what they are billed for
   double billed_to = 0;
-  std::int64_t small = 0;     // smaller than what the new class bills at least
-  std::int64_t young = 0;     // younger than what their present class bills for at least
+  std::int64_t small = 0;      // smaller than what the new class bills at least
+  std::int64_t young = 0;      // younger than what their present class bills for at least
   double young_byte_days = 0;  // what is missing to that, times their bytes
 };
 
@@ -72,8 +72,8 @@ inline std::vector<std::string> money_warnings(const TierFigures& figures) {
     double const now = figures.billed_from / money::kGigabyte * *from.price;
     double const then = figures.billed_to / money::kGigabyte * *to.price;
     if (then >= now) {
-      warnings.push_back("the move saves nothing: " + money::amount(now, from.currency) + " a month in class " + from.name +
-                         ", " + money::amount(then, to.currency) + " in class " + to.name);
+      warnings.push_back("the move saves nothing: " + money::amount(now, from.currency) + " a month in class " +
+                         from.name + ", " + money::amount(then, to.currency) + " in class " + to.name);
     }
   }
   return warnings;

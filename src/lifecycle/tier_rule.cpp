@@ -68,18 +68,20 @@ std::string count_objects_sql(const TierRule& rule) { return count_rows_sql(rule
 std::string due_objects_sql(const TierRule& rule) { return due_rows_sql(rule.rows, elsewhere_sql(rule)); }
 
 std::string group_objects_sql(const TierRule& rule) {
-  return "SELECT " + store_sql(rule) + "::text, coalesce(" + class_sql(rule.target) +
-         "::text, ''), count(*) FROM " + quoted_relation(rule.rows.relation) + " AS t WHERE " + due_sql(rule.rows) +
-         elsewhere_sql(rule) + " GROUP BY 1, 2 ORDER BY 1, 2";
+  return "SELECT " + store_sql(rule) + "::text, coalesce(" + class_sql(rule.target) + "::text, ''), count(*) FROM " +
+         quoted_relation(rule.rows.relation) + " AS t WHERE " + due_sql(rule.rows) + elsewhere_sql(rule) +
+         " GROUP BY 1, 2 ORDER BY 1, 2";
 }
 
 std::string measure_objects_sql(const TierRule& rule) {
   std::string const size = rule.rows.size_column.empty() ? "NULL::bigint" : column(rule.rows.size_column) + "::bigint";
-  std::string const age = rule.rows.age_column.empty() ? "NULL::timestamptz" : column(rule.rows.age_column) + "::timestamptz";
+  std::string const age =
+      rule.rows.age_column.empty() ? "NULL::timestamptz" : column(rule.rows.age_column) + "::timestamptz";
   return "SELECT count(*), (sum(greatest(o.size, $4)) FILTER (WHERE o.size IS NOT NULL))::float8, "
          "(sum(greatest(o.size, $5)) FILTER (WHERE o.size IS NOT NULL))::float8, "
          "count(*) FILTER (WHERE o.size < $5), count(*) FILTER (WHERE o.missing > 0), "
-         "(sum(greatest(o.size, $4) * o.missing) FILTER (WHERE o.missing > 0 AND o.size IS NOT NULL))::float8 FROM (SELECT " +
+         "(sum(greatest(o.size, $4) * o.missing) FILTER (WHERE o.missing > 0 AND o.size IS NOT NULL))::float8 FROM "
+         "(SELECT " +
          size + " AS size, $6 - EXTRACT(epoch FROM pg_catalog.now() - " + age + ") / 86400 AS missing FROM " +
          quoted_relation(rule.rows.relation) + " AS t WHERE " + due_sql(rule.rows) + elsewhere_sql(rule) + " AND " +
          store_sql(rule) + "::text = $2 AND coalesce(" + class_sql(rule.target) + "::text, '') = $3) AS o";
@@ -88,9 +90,9 @@ std::string measure_objects_sql(const TierRule& rule) {
 std::string find_holders_sql(const TierRule& rule, bool lock) {
   std::string const store = rule.store_column.empty() ? store_sql(rule) : store_sql(rule) + "::text";
   return "SELECT v.n, t.tableoid, t.ctid FROM " + quoted_relation(rule.rows.relation) +
-         " AS t, unnest($2, $3) WITH ORDINALITY AS v(key, store, n) WHERE " +
-         column(rule.target.key_column) + " = v.key AND " + store + " = v.store AND " + due_sql(rule.rows) +
-         elsewhere_sql(rule) + (lock ? " FOR NO KEY UPDATE OF t SKIP LOCKED" : "");
+         " AS t, unnest($2, $3) WITH ORDINALITY AS v(key, store, n) WHERE " + column(rule.target.key_column) +
+         " = v.key AND " + store + " = v.store AND " + due_sql(rule.rows) + elsewhere_sql(rule) +
+         (lock ? " FOR NO KEY UPDATE OF t SKIP LOCKED" : "");
 }
 
 std::string lead_over_sql(const TierRule& rule, Oid leaf) {

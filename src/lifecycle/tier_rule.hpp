@@ -36,9 +36,9 @@ std::string count_objects_sql(const TierRule& rule);
 std::string due_objects_sql(const TierRule& rule);
 // How many rows with what is due, by store and class. $1: before when.
 std::string group_objects_sql(const TierRule& rule);
-// Of those of the store $2 and the class $3 ('': none): their number; their bytes, each with at least $4, and $5, bytes; how
-// many are smaller than $5, and how many younger than $6 days; the bytes of these, times what is missing to that age. What
-// has no size does not count but as an object.
+// Of those of the store $2 and the class $3 ('': none): their number; their bytes, each with at least $4, and $5,
+// bytes; how many are smaller than $5, and how many younger than $6 days; the bytes of these, times what is missing to
+// that age. What has no size does not count but as an object.
 std::string measure_objects_sql(const TierRule& rule);
 
 // Rows that hold the objects $2 (keys) of the stores $3 and are due, $1: before when: the number of the object, the

@@ -24,11 +24,11 @@ struct Group {
 
 ClassTerms terms_of(const std::string& store, const std::string& storage_class) {
   static pg::Statement price(
-      "SELECT class, price_per_gb_month::float8, early_delete_fee::float8, minimum_days::bigint, minimum_billable_bytes,"
+      "SELECT class, price_per_gb_month::float8, early_delete_fee::float8, minimum_days::bigint, "
+      "minimum_billable_bytes,"
       " currency FROM audiostore.storage_price($1, $2)",
       {TEXTOID, TEXTOID});
-  price.execute({pg::text_argument(store),
-                 storage_class.empty() ? pg::Argument() : pg::text_argument(storage_class)});
+  price.execute({pg::text_argument(store), storage_class.empty() ? pg::Argument() : pg::text_argument(storage_class)});
   pg::Rows const rows = price.rows();
   auto const number = [&](int column) {
     return rows.null(0, column) ? std::nullopt : std::optional(DatumGetFloat8(rows.datum(0, column).value));
@@ -49,7 +49,10 @@ std::vector<Group> groups_of(const TierRule& rule, Oid owner, TimestampTz before
   pg::Rows const rows;
   std::vector<Group> groups(rows.size());
   for (std::size_t i = 0; i < groups.size(); i++) {
-    groups[i] = {.store = rows.text(i, 1), .storage_class = rows.text(i, 2), .objects = rows.bigint(i, 3), .figures = {},
+    groups[i] = {.store = rows.text(i, 1),
+                 .storage_class = rows.text(i, 2),
+                 .objects = rows.bigint(i, 3),
+                 .figures = {},
                  .obstacle = {}};
   }
   return groups;

@@ -1,5 +1,5 @@
-// What the preview of a tiering policy warns of: rows counted as the policy's owner, prices as audiostore.storage_prices
-// has them.
+// What the preview of a tiering policy warns of: rows counted as the policy's owner, prices as
+// audiostore.storage_prices has them.
 #pragma once
 
 #include <string>

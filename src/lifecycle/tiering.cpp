@@ -55,9 +55,10 @@ std::vector<Tiering::Candidate> Tiering::find(std::size_t& found) {
     pg::Rows const rows;
     std::set<std::pair<std::string, std::string>> seen;
     for (std::size_t i = 0; i < found; i++) {
-      Candidate one{.object = {.store = rows.text(i, 5), .key = rows.text(i, 4)},
-                    .storage_class = rows.text(i, 6),
-                    .bytes = rows.null(i, 3) ? std::nullopt : std::optional(std::max<std::int64_t>(rows.bigint(i, 3), 0))};
+      Candidate one{
+          .object = {.store = rows.text(i, 5), .key = rows.text(i, 4)},
+          .storage_class = rows.text(i, 6),
+          .bytes = rows.null(i, 3) ? std::nullopt : std::optional(std::max<std::int64_t>(rows.bigint(i, 3), 0))};
       if (seen.emplace(one.object.store, one.object.key).second) candidates.push_back(std::move(one));
     }
   }
@@ -73,9 +74,8 @@ std::vector<Tiering::Candidate> Tiering::find(std::size_t& found) {
 const Tiering::WayOrError& Tiering::way_of(const Candidate& candidate) {
   auto const [entry, is_new] = ways_.try_emplace({candidate.object.store, candidate.storage_class});
   if (!is_new) return entry->second;
-  auto const failure = pg::attempt([&] {
-    entry->second.way = find_way(rule_, whose_.owner, candidate.object.store, candidate.storage_class);
-  });
+  auto const failure = pg::attempt(
+      [&] { entry->second.way = find_way(rule_, whose_.owner, candidate.object.store, candidate.storage_class); });
   if (failure) entry->second.error = failure->message;
   return entry->second;
 }

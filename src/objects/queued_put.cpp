@@ -9,7 +9,8 @@ namespace audiostore::objects {
 namespace {
 
 constexpr const char* kLatestPut =
-    "FROM audiostore.operations WHERE store = $1 AND key = $2 AND kind = 'put' AND state <> 'dead' AND payload IS NOT NULL"
+    "FROM audiostore.operations WHERE store = $1 AND key = $2 AND kind = 'put' AND state <> 'dead' AND payload IS NOT "
+    "NULL"
     " ORDER BY id DESC LIMIT 1";
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Receipts of operations that somebody waits for: written in the transaction in which the operation goes, so that "done"
-// and "cancelled" can be told apart. An operation asks for one with the member "receipt" of its options.
+// Receipts of operations that somebody waits for: written in the transaction in which the operation goes, so that
+// "done" and "cancelled" can be told apart. An operation asks for one with the member "receipt" of its options.
 #pragma once
 
 #include <cstdint>

@@ -25,9 +25,8 @@ nlohmann::json texts_of(Datum array) {
 Datum queue_assembly(FunctionCallInfo info) {
   pg::Arguments const arguments(info);
   foreign::StoreHandle const store = foreign::find_store(arguments.name(0, "store"));
-  nlohmann::json options{{"parts", texts_of(arguments.datum(2, "parts"))},
-                         {"size", arguments.bigint(3, "size")},
-                         {"receipt", true}};
+  nlohmann::json options{
+      {"parts", texts_of(arguments.datum(2, "parts"))}, {"size", arguments.bigint(3, "size")}, {"receipt", true}};
   if (auto const content_type = arguments.text_or_null(4)) options["content_type"] = std::string(*content_type);
   std::string const text = options.dump();
   return Int64GetDatum(outbox::enqueue({.kind = outbox::Kind::put,

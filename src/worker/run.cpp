@@ -1,6 +1,6 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
-#include "lifecycle/hand_over.hpp"
 #include "cost/accounting.hpp"
+#include "lifecycle/hand_over.hpp"
 #include "lifecycle/runner.hpp"
 #include "mastering/finalizer.hpp"
 #include "outbox/drain.hpp"

@@ -1,7 +1,7 @@
 // The list of what a database worker does.
-#include "worker/assembly_task.hpp"
 #include "worker/accounting_task.hpp"
 #include "worker/alerts_task.hpp"
+#include "worker/assembly_task.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/mastering_task.hpp"
