@@ -44,7 +44,7 @@ CREATE VIEW audiostore.progress AS
     running AS (
         SELECT t.task,
                CASE WHEN t.task = 'policies' THEN
-                   coalesce((SELECT format('%s policy %s of %s', p.kind, p.id, coalesce('store ' || p.store, p.relation::text))
+                   coalesce((SELECT format('%s policy %s of %s', p.kind, p.id, coalesce('store ' || p.store, 'relation ' || p.relation::text))
                              FROM audiostore.policies p WHERE t.subject = 'policy ' || p.id), t.subject)
                ELSE t.subject END AS subject,
                t.pid, t.started_at, t.done,
