@@ -1,5 +1,6 @@
 #include "lifecycle/moves.hpp"
 
+#include "outbox/dead.hpp"
 #include "outbox/enqueue.hpp"
 #include "outbox/receipts.hpp"
 #include "pg/statement.hpp"
@@ -154,8 +155,7 @@ std::uint64_t end_pointless() {
     tracking::Holders holders({.store = move.store, .without = InvalidOid, .purpose = tracking::Purpose::queueing});
     return !holders.empty() && holders.probe(move.key) != tracking::Holding::none;
   });
-  static pg::Statement drop("DELETE FROM audiostore.operations WHERE id = $1 AND state = 'dead'", {INT8OID});
-  std::erase_if(moves, [](Move const& move) { return drop.execute({Int64GetDatum(move.operation)}) == 0; });
+  std::erase_if(moves, [](Move const& move) { return !outbox::drop_dead(move.operation); });
   end_moves(moves);
   return moves.size();
 }

@@ -9,3 +9,5 @@ SELECT audiostore.track('audiostore.chunked_uploads', 'storage_path', store_colu
                         live_when => $$status IN ('assembling', 'completed')$$);
 SELECT audiostore.track('audiostore.chunked_upload_parts', 'part_path', store_column => 'store', size_column => 'size');
 SELECT audiostore.track('audiostore.moves', 'to_key', store_column => 'to_store');
+SELECT audiostore.track('audiostore.temporary_objects', 'key', store_column => 'store',
+                        live_when => $$state IN ('leased', 'promoting', 'failed')$$);
