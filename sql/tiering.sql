@@ -150,7 +150,9 @@ SELECT key, convert_from(audiostore.get_object('tier_hot', key), 'UTF8') FROM au
 -- A dry run only counts.
 INSERT INTO parts VALUES (1, 'p/5');
 SELECT audiostore.alter_policy(:id, dry_run => true);
+\set VERBOSITY sqlstate
 SELECT audiostore.alter_policy(:id, after => '1 day');
+\set VERBOSITY default
 CALL audiostore.run('policies');
 SELECT last_result, last_rows FROM tier_status;
 SELECT count(*) FROM audiostore.moves;

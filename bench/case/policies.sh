@@ -41,13 +41,14 @@ policies_setup() {
 CREATE TABLE bench.aged (id bigint PRIMARY KEY, key text, size bigint, made timestamptz);
 CREATE INDEX ON bench.aged (made);
 CREATE PROCEDURE bench.delete_old() LANGUAGE plpgsql AS \$\$
-DECLARE last timestamptz; deleted bigint;
+DECLARE last timestamptz := '-infinity'; upto timestamptz; deleted bigint;
 BEGIN
     LOOP
-        WITH old AS MATERIALIZED (SELECT ctid FROM bench.aged WHERE made < now() - interval '1 day' ORDER BY made LIMIT 1000 FOR UPDATE SKIP LOCKED)
-        DELETE FROM bench.aged WHERE ctid = ANY (ARRAY(SELECT ctid FROM old));
-        GET DIAGNOSTICS deleted = ROW_COUNT;
+        WITH old AS (SELECT ctid, made FROM bench.aged WHERE made >= last AND made < now() - interval '1 day' ORDER BY made LIMIT 1000),
+        gone AS (DELETE FROM bench.aged WHERE ctid = ANY (ARRAY(SELECT ctid FROM old)))
+        SELECT count(*), max(made) INTO deleted, upto FROM old;
         EXIT WHEN deleted = 0;
+        last := upto;
         COMMIT;
     END LOOP;
 END \$\$;
