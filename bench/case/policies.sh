@@ -64,7 +64,7 @@ policies_fill() {
 # policies_look VARIANT: the 99th percentile of the milliseconds of lookups of rows that stay, one client.
 policies_look() {
     local script=$results/policies_lookup.sql log=$results/policies_log
-    printf '%s\n' '\set id random(1, 10000)' 'SELECT size FROM bench.aged WHERE id = -:id;' >"$script"
+    printf '%s\n' '\set id random(1, 10000)' 'SELECT size FROM bench.aged WHERE id = -(:id::bigint);' >"$script"
     rm -f "$log".*
     pgbench -n -M prepared -c 1 -j 1 -T "$policy_looks" -f "$script" -l --log-prefix="$log" >/dev/null 2>&1
     record "$1" "$(cat "$log".* | awk '{ print $3 }' | sort -n | awk '{ v[NR] = $1 } END { printf "%.4f", v[int(NR * 0.99) + 1] / 1000 }')"
