@@ -1,8 +1,8 @@
 #include "outbox/settle.hpp"
 
 #include "outbox/enqueue.hpp"
-#include "outbox/receipts.hpp"
 #include "outbox/move_end.hpp"
+#include "outbox/receipts.hpp"
 
 namespace audiostore::outbox {
 namespace {
