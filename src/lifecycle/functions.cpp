@@ -5,6 +5,8 @@
 #include "lifecycle/intervals.hpp"
 #include "lifecycle/policy.hpp"
 #include "lifecycle/retention.hpp"
+#include "lifecycle/tier_warnings.hpp"
+#include "lifecycle/tiering.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/arguments.hpp"
 #include "pg/identity.hpp"
@@ -83,18 +85,24 @@ Datum alter_policy(FunctionCallInfo info) {
   std::int64_t const id = arguments.bigint(0, "id");
   pg::Argument const after = optional(arguments, 1, checked_after);
   pg::Argument const schedule = optional(arguments, 2, checked_schedule);
-  pg::Argument const enabled = optional(arguments, 3, [](Datum value) { return value; });
+  auto const as_it_is = [](Datum value) { return value; };
+  pg::Argument const enabled = optional(arguments, 3, as_it_is);
+  pg::Argument const dry_run = optional(arguments, 4, as_it_is);
   Oid const caller = GetUserId();
   pg::Spi const spi;
-  need_policy(id, caller, Locking::yes);
+  Policy const policy = need_policy(id, caller, Locking::yes);
+  if (!after.null && !policy.expiry() && policy.rows.age_column.empty()) {
+    throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "age does not count for policy " + std::to_string(id));
+  }
   pg::AsExtensionOwner const owner;
   // A run under way goes by what was: it is told to stop at its next page, and another begins.
   static pg::Statement alter(
       "UPDATE audiostore.policies SET after = coalesce($2, after), schedule = coalesce($3, schedule),"
-      " enabled = coalesce($4, enabled), next_run_at = clock_timestamp(), resume_after = NULL, failures = 0,"
+      " enabled = coalesce($4, enabled), dry_run = coalesce($5, dry_run), next_run_at = clock_timestamp(), "
+      "resume_after = NULL, failures = 0,"
       " leased_until = NULL, claimed_by = NULL WHERE id = $1",
-      {INT8OID, INTERVALOID, INTERVALOID, BOOLOID});
-  alter.execute({Int64GetDatum(id), after, schedule, enabled});
+      {INT8OID, INTERVALOID, INTERVALOID, BOOLOID, BOOLOID});
+  alter.execute({Int64GetDatum(id), after, schedule, enabled, dry_run});
   outbox::wake_at_commit();
   return Datum{0};
 }
@@ -149,16 +157,32 @@ RowCounts preview_expiry(const Policy& policy) {
   return counts;
 }
 
+RowCounts preview(const Policy& policy, std::vector<std::string>& warnings) {
+  if (policy.expiry()) return preview_expiry(policy);
+  if (!policy.tier) return Retention(policy.rows, policy.owner, policy.before).count();
+  TierRule const rule = make_tier_rule(policy.rows, *policy.tier);
+  RowCounts const counts = Tiering(rule, {.policy = policy.id, .owner = policy.owner, .before = policy.before}).count();
+  warnings = tier_warnings(rule, policy.owner, pg::to_timestamptz(policy.before));
+  return counts;
+}
+
+NullableDatum texts_or_null(const std::vector<std::string>& texts) {
+  if (texts.empty()) return {Datum{0}, true};
+  return {pg::text_array(texts).value, false};
+}
+
 Datum preview_policy(FunctionCallInfo info) {
   std::int64_t const id = pg::Arguments(info).bigint(0, "id");
   Oid const caller = GetUserId();
   RowCounts counts;
+  std::vector<std::string> warnings;
   {
     pg::Spi const spi;
     Policy const policy = need_policy(id, caller, Locking::no);
-    counts = policy.expiry() ? preview_expiry(policy) : Retention(policy.rows, policy.owner, policy.before).count();
+    counts = preview(policy, warnings);
   }
-  return pg::composite(info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}});
+  return pg::composite(
+      info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}, texts_or_null(warnings)});
 }
 
 }  // namespace

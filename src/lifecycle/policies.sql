@@ -1,17 +1,24 @@
 -- Policies: rules that the worker carries out again and again. A row is both the rule and where its runs stand.
 CREATE TABLE audiostore.policies (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('expiry', 'retention')),
+    name text COLLATE "C" UNIQUE,
+    kind text NOT NULL CHECK (kind IN ('expiry', 'retention', 'tiering')),
     store text COLLATE "C",
     prefix text COLLATE "C",
     relation regclass,
     age_column name,
     condition text,
-    action text CHECK (action IN ('delete', 'set')),
+    action text CHECK (action IN ('delete', 'set', 'move')),
     assignments jsonb CHECK (jsonb_typeof(assignments) = 'object'),
-    after interval NOT NULL CHECK (after > '0'),
+    key_column name,
+    storage_class text,
+    class_expression text,
+    to_store text COLLATE "C",
+    to_prefix text COLLATE "C",
+    after interval CHECK (after > '0'),
     schedule interval NOT NULL CHECK (schedule >= '1 second'),
     enabled boolean NOT NULL DEFAULT true,
+    dry_run boolean NOT NULL DEFAULT false,
     owner regrole NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     next_run_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -27,27 +34,41 @@ CREATE TABLE audiostore.policies (
     last_row_error text,
     last_error text,
     CONSTRAINT policies_columns_check CHECK (
-        CASE kind WHEN 'expiry' THEN store IS NOT NULL AND prefix IS NOT NULL AND num_nonnulls(relation, age_column, action) = 0
-        ELSE num_nonnulls(store, prefix) = 0 AND num_nonnulls(relation, age_column, condition, action) = 4
-             AND (assignments IS NOT NULL) = (action = 'set') END)
+        CASE kind WHEN 'expiry' THEN num_nonnulls(store, prefix, after) = 3 AND num_nonnulls(relation, age_column, action) = 0
+        ELSE num_nonnulls(store, prefix) = 0 AND num_nonnulls(relation, condition, action) = 3
+             AND num_nonnulls(age_column, after) IN (0, 2) AND (assignments IS NULL) = (action = 'delete') END),
+    CONSTRAINT policies_tiering_check CHECK (
+        CASE kind WHEN 'tiering' THEN action = 'move' AND num_nonnulls(key_column, to_prefix) = 2
+                       AND num_nonnulls(storage_class, class_expression) <= 1
+        ELSE num_nonnulls(key_column, storage_class, class_expression, to_store, to_prefix) = 0
+             AND action IS DISTINCT FROM 'move' END)
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX policies_expiry ON audiostore.policies (store, prefix) WHERE kind = 'expiry';
 
 COMMENT ON TABLE audiostore.policies IS
-    'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), add_retention_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
+    'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), add_retention_policy(), add_tiering_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
 COMMENT ON COLUMN audiostore.policies.id IS 'number of the policy';
-COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old';
+COMMENT ON COLUMN audiostore.policies.name IS 'a name that people know it by; NULL: none';
+COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old; tiering: their objects change their storage class or move to another store';
 COMMENT ON COLUMN audiostore.policies.store IS 'expiry: foreign server that names the store';
 COMMENT ON COLUMN audiostore.policies.prefix IS 'expiry: only keys that begin with these bytes, relative to the prefix of the store';
-COMMENT ON COLUMN audiostore.policies.relation IS 'retention: the table';
-COMMENT ON COLUMN audiostore.policies.age_column IS 'retention: column with the time that age counts from';
-COMMENT ON COLUMN audiostore.policies.condition IS 'retention: expression over the row t that has to be true as well, as PostgreSQL writes it';
-COMMENT ON COLUMN audiostore.policies.action IS 'retention: delete the row, or set columns of it';
-COMMENT ON COLUMN audiostore.policies.assignments IS 'retention that sets: a value for each of these columns';
+COMMENT ON COLUMN audiostore.policies.relation IS 'retention, tiering: the table';
+COMMENT ON COLUMN audiostore.policies.age_column IS 'retention, tiering: column with the time that age counts from; NULL: age does not count';
+COMMENT ON COLUMN audiostore.policies.condition IS 'retention, tiering: expression over the row t that has to be true as well, as PostgreSQL writes it';
+COMMENT ON COLUMN audiostore.policies.action IS 'retention: delete the row, or set columns of it; tiering: move';
+COMMENT ON COLUMN audiostore.policies.assignments IS 'retention that sets: a value for each of these columns; tiering: the same, once the object is where it should be';
+COMMENT ON COLUMN audiostore.policies.key_column IS 'tiering: tracked column with the keys of the objects';
+COMMENT ON COLUMN audiostore.policies.storage_class IS 'tiering: the class that objects change to';
+COMMENT ON COLUMN audiostore.policies.class_expression IS 'tiering: the same as an expression over the row t';
+COMMENT ON COLUMN audiostore.policies.to_store IS 'tiering: the store that objects move to; NULL with a class: they stay, or move to the archive_store of their store where its provider has no classes';
+COMMENT ON COLUMN audiostore.policies.to_prefix IS 'tiering: what moved objects have before their key';
 COMMENT ON CONSTRAINT policies_columns_check ON audiostore.policies IS 'each kind has its own columns';
-COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies';
+COMMENT ON CONSTRAINT policies_tiering_check ON audiostore.policies IS 'tiering policies, and no others, say where objects go';
+COMMENT ON CONSTRAINT policies_name_key ON audiostore.policies IS 'a name means one policy';
+COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies; NULL with age_column: age does not count';
 COMMENT ON COLUMN audiostore.policies.schedule IS 'time from the start of a run to the start of the next; at least a second';
 COMMENT ON COLUMN audiostore.policies.enabled IS 'false: paused';
+COMMENT ON COLUMN audiostore.policies.dry_run IS 'true: runs only count what they would do';
 COMMENT ON COLUMN audiostore.policies.owner IS 'role that added it, whose rights are checked again at each run';
 COMMENT ON COLUMN audiostore.policies.created_at IS 'when it was added';
 COMMENT ON COLUMN audiostore.policies.next_run_at IS 'when it is due';
@@ -68,13 +89,19 @@ SELECT pg_catalog.pg_extension_config_dump('audiostore.policies_id_seq', '');
 REVOKE ALL ON audiostore.policies FROM PUBLIC;
 GRANT SELECT ON audiostore.policies TO pg_monitor;
 
+CREATE FUNCTION audiostore.policy_rows_waiting(id bigint) RETURNS bigint
+    LANGUAGE c VOLATILE COST 10000 AS 'MODULE_PATHNAME', 'audiostore_policy_rows_waiting';
+COMMENT ON FUNCTION audiostore.policy_rows_waiting(bigint) IS
+    'How many rows a policy on rows would touch now, as the planner estimates it from the statistics of the table; preview_policy() counts them. NULL for other policies, for those of others, and where the table cannot be looked at';
+
 CREATE VIEW audiostore.policy_status WITH (security_barrier) AS
-    SELECT id, kind, store, prefix, relation, age_column, condition, action, assignments, after, schedule, owner,
+    SELECT id, name, kind, store, prefix, relation, age_column, condition, action, assignments, key_column, storage_class,
+           class_expression, to_store, to_prefix, after, schedule, owner, dry_run,
            CASE WHEN leased_until > clock_timestamp() THEN 'running'
                 WHEN NOT enabled THEN 'disabled'
                 WHEN next_run_at <= clock_timestamp() THEN 'due'
                 ELSE 'waiting' END AS state,
-           next_run_at, last_run_at, last_finished_at,
+           next_run_at, audiostore.policy_rows_waiting(id) AS rows_waiting, last_run_at, last_finished_at,
            CASE WHEN last_error IS NOT NULL THEN 'failed' WHEN last_finished_at IS NOT NULL THEN 'done' END AS last_result,
            last_rows, last_bytes, last_kept, last_row_error, last_error
     FROM audiostore.policies
@@ -82,6 +109,7 @@ CREATE VIEW audiostore.policy_status WITH (security_barrier) AS
 COMMENT ON VIEW audiostore.policy_status IS
     'Policies and their last runs: one''s own, and all of them for members of pg_monitor. What a policy would do now is preview_policy()';
 COMMENT ON COLUMN audiostore.policy_status.state IS 'running, disabled, due or waiting for next_run_at';
+COMMENT ON COLUMN audiostore.policy_status.rows_waiting IS 'rows that it would touch now, as the planner estimates it; NULL for expiry policies';
 COMMENT ON COLUMN audiostore.policy_status.last_result IS 'done or failed; NULL before the first run';
 GRANT SELECT ON audiostore.policy_status TO PUBLIC;
 
@@ -96,20 +124,20 @@ COMMENT ON FUNCTION audiostore.add_expiry_policy(name, text, interval, interval)
 
 CREATE FUNCTION audiostore.add_retention_policy(relation regclass, after interval, age_column name,
         condition text DEFAULT 'true', action text DEFAULT 'delete', assignments jsonb DEFAULT NULL,
-        schedule interval DEFAULT '1 hour') RETURNS bigint
+        schedule interval DEFAULT '1 hour', name text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_add_retention_policy';
-COMMENT ON FUNCTION audiostore.add_retention_policy(regclass, interval, name, text, text, jsonb, interval) IS
-    'From now on rows of the table whose age_column (timestamptz, timestamp or date) is longer than after ago, and for which condition is true, are deleted (action delete; the objects of tracked columns follow), or changed (action set): assignments is a JSON object with a value for each column to set, e.g. {"state": "archived"}, or {"storage_path": null} to let go of the object and keep the row; rows that have these values are left alone. Returns the number of the policy. '
+COMMENT ON FUNCTION audiostore.add_retention_policy(regclass, interval, name, text, text, jsonb, interval, text) IS
+    'From now on rows of the table whose age_column (timestamptz, timestamp or date) is longer than after ago, and for which condition is true, are deleted (action delete; the objects of tracked columns follow), or changed (action set): assignments is a JSON object with a value for each column to set, e.g. {"state": "archived"}, or {"storage_path": null} to let go of the object and keep the row; rows that have these values are left alone. The value "now" for a column with a time is the time of the change, and such a column counts as set once it is not NULL. With after and age_column both NULL, age does not count. name: one to know the policy by. Returns the number of the policy. '
     'condition is one expression over the columns of the row, subqueries included; its names are looked up now, in the search_path of the caller. '
     'Every schedule the rows are worked off in the order of their age, 1000 in a transaction; a row that cannot be deleted or changed is passed over, and counted in last_kept, up to 1000 in a run. Rows that somebody has locked wait for the next run. '
     'Runs with the privileges of its owner, in a restricted security context and with search_path pg_catalog, pg_temp. An index on age_column makes it cheap: without one there is a NOTICE. '
-    'Needs ownership of the table, at each run again. Errors: 22023 (after, schedule, action or assignments), 42501, 42703 (no such column), 42804 (type of age_column), 42809 (not a table), and what PostgreSQL says about condition and values';
+    'Needs ownership of the table, at each run again. Errors: 22004 (one of after and age_column is NULL), 22023 (after, schedule, action or assignments), 42501, 42703 (no such column), 42710 (name), 42804 (type of age_column), 42809 (not a table), and what PostgreSQL says about condition and values';
 
 CREATE FUNCTION audiostore.alter_policy(id bigint, after interval DEFAULT NULL, schedule interval DEFAULT NULL,
-        enabled boolean DEFAULT NULL) RETURNS void
+        enabled boolean DEFAULT NULL, dry_run boolean DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_alter_policy';
-COMMENT ON FUNCTION audiostore.alter_policy(bigint, interval, interval, boolean) IS
-    'Changes what is given and leaves what is NULL. enabled => false pauses the policy; a run under way stops at the next page. Only its owner may. Errors: 22023, 42501, 42704 (no such policy)';
+COMMENT ON FUNCTION audiostore.alter_policy(bigint, interval, interval, boolean, boolean) IS
+    'Changes what is given and leaves what is NULL. enabled => false pauses the policy; a run under way stops at the next page. dry_run => true lets its runs only count what they would do, in last_rows and last_bytes.  Only its owner may. Errors: 22023, 42501, 42704 (no such policy)';
 
 CREATE FUNCTION audiostore.remove_policy(id bigint, if_exists boolean DEFAULT false) RETURNS boolean
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_remove_policy';
@@ -121,7 +149,7 @@ CREATE FUNCTION audiostore.run_policy(id bigint) RETURNS void
 COMMENT ON FUNCTION audiostore.run_policy(bigint) IS
     'Makes a policy due at once: the worker, or the next CALL audiostore.run(''policies''), runs it. Only its owner may. Errors: 42501, 42704 (no such policy), 55000 (it is disabled)';
 
-CREATE FUNCTION audiostore.preview_policy(id bigint, OUT rows bigint, OUT bytes bigint)
+CREATE FUNCTION audiostore.preview_policy(id bigint, OUT rows bigint, OUT bytes bigint, OUT warnings text[])
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_preview_policy';
 COMMENT ON FUNCTION audiostore.preview_policy(bigint) IS
-    'What a run would touch now, and changes nothing: the number of objects and their bytes. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 42501, 42704 (no such policy)';
+    'What a run would touch now, and changes nothing: the number of objects, or rows, and their bytes. warnings: where a tiering policy would lose money by what storage_prices says, as objects are smaller than what their new class bills at least, younger than what their present one does (which is taken to be the one that their store gives, since age_column), or would cost more; and which of them cannot go. NULL: none. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 42501, 42704 (no such policy)';

@@ -65,18 +65,40 @@ Policy policy_from(const pg::Rows& rows, std::size_t row) {
   auto const oid = [&](int column) {
     return rows.null(row, column) ? InvalidOid : DatumGetObjectId(rows.datum(row, column).value);
   };
-  return {.id = rows.bigint(row, 1),
-          .store = rows.text(row, 2),
-          .prefix = rows.text(row, 3),
-          .rows = {.relation = oid(7),
-                   .age_column = rows.text(row, 8),
-                   .condition = rows.text(row, 9),
-                   .action = rows.text(row, 10),
-                   .assignments = rows.text(row, 11),
-                   .size_column = {}},
-          .owner = oid(4),
-          .before = pg::to_time_point(rows.timestamp(row, 5)),
-          .resume_after = rows.text(row, 6)};
+  Policy policy{.id = rows.bigint(row, 1),
+                .store = rows.text(row, 2),
+                .prefix = rows.text(row, 3),
+                .rows = {.relation = oid(7),
+                         .age_column = rows.text(row, 8),
+                         .condition = rows.text(row, 9),
+                         .action = rows.text(row, 10),
+                         .assignments = rows.text(row, 11),
+                         .size_column = {}},
+                .tier = std::nullopt,
+                .owner = oid(4),
+                .before = rows.null(row, 5) ? TimePoint{} : pg::to_time_point(rows.timestamp(row, 5)),
+                .resume_after = rows.text(row, 6),
+                .dry_run = rows.boolean(row, 17)};
+  if (!rows.null(row, 12)) {
+    policy.tier = TierTarget{.key_column = rows.text(row, 12),
+                             .storage_class = rows.text(row, 13),
+                             .class_expression = rows.text(row, 14),
+                             .to_store = rows.text(row, 15),
+                             .to_prefix = rows.text(row, 16)};
+  }
+  return policy;
+}
+
+std::optional<Policy> load_policy(std::int64_t id) {
+  static std::string const sql = std::string("SELECT ") + kPolicyColumns + " FROM audiostore.policies WHERE id = $1";
+  static pg::Statement find(sql.c_str(), {INT8OID});
+  if (find.execute({Int64GetDatum(id)}) == 0) return std::nullopt;
+  return policy_from(find.rows(), 0);
+}
+
+void note_row_error(std::int64_t id, const std::string& error) {
+  static pg::Statement note("UPDATE audiostore.policies SET last_row_error = $2 WHERE id = $1", {INT8OID, TEXTOID});
+  note.execute({Int64GetDatum(id), pg::text_argument(error)});
 }
 
 std::string size_column_of(Oid relation) {
@@ -131,7 +153,8 @@ std::vector<ClaimedPolicy> claim_policies(std::span<const std::int64_t> except, 
       "  leased_until = clock_timestamp() + make_interval(secs => $3)"
       " FROM due WHERE p.id = due.id"
       " RETURNING p.id, p.store, p.prefix, p.owner::oid, clock_timestamp() - p.after, p.resume_after, p.relation::oid,"
-      " p.age_column::text, p.condition, p.action, p.assignments::text",
+      " p.age_column::text, p.condition, p.action, p.assignments::text, p.key_column::text, p.storage_class,"
+      " p.class_expression, p.to_store, p.to_prefix, p.dry_run",
       {INT8ARRAYOID, INT8OID, FLOAT8OID});
   claim.execute({pg::bigint_array(except), Int64GetDatum(static_cast<std::int64_t>(limit)), seconds(lease)});
   std::vector<ClaimedPolicy> claimed(claim.rows().size());

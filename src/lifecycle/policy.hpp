@@ -12,6 +12,7 @@
 
 #include "foreign/stores.hpp"
 #include "lifecycle/row_rule.hpp"
+#include "lifecycle/tier_rule.hpp"
 #include "pg/guard.hpp"
 #include "pg/statement.hpp"
 
@@ -21,10 +22,12 @@ struct Policy {
   std::int64_t id = 0;
   std::string store;   // expiry
   std::string prefix;  // expiry
-  RowRule rows;        // retention
+  RowRule rows;        // retention, tiering
+  std::optional<TierTarget> tier;
   Oid owner = InvalidOid;
   TimePoint before{};        // what is older than this is due
   std::string resume_after;  // expiry; empty: from the beginning
+  bool dry_run = false;
 
   bool expiry() const { return !store.empty(); }
   std::string name() const { return "policy " + std::to_string(id); }
@@ -33,11 +36,18 @@ struct Policy {
 // The columns of audiostore.policies that policy_from() reads, from the one given on.
 inline constexpr const char* kPolicyColumns =
     "id, store, prefix, owner::oid, clock_timestamp() - after, resume_after, relation::oid,"
-    " age_column::text, condition, action, assignments::text";
+    " age_column::text, condition, action, assignments::text, key_column::text, storage_class, class_expression,"
+    " to_store, to_prefix, dry_run";
 Policy policy_from(const pg::Rows& rows, std::size_t row);
 
 // Column with the size of the objects of a tracked table; empty when there is none.
 std::string size_column_of(Oid relation);
+
+// None when it does not exist.
+std::optional<Policy> load_policy(std::int64_t id);
+
+// Why a row could not be changed, found out between two runs.
+void note_row_error(std::int64_t id, const std::string& error);
 
 // Opens the policy's store. Throws unless its owner still owns the store and may use it.
 std::shared_ptr<foreign::OpenStore> open_for(const Policy& policy);

@@ -8,15 +8,9 @@
 
 #include "base/clock.hpp"
 #include "lifecycle/row_rule.hpp"
+#include "lifecycle/row_statements.hpp"
 
 namespace audiostore::lifecycle {
-
-struct RowCounts {
-  std::int64_t rows = 0;
-  std::int64_t bytes = 0;
-  std::int64_t kept = 0;
-  std::string row_error;  // of the last one that was kept
-};
 
 class Retention {
  public:
@@ -37,15 +31,13 @@ class Retention {
     ItemPointerData tid;
     std::int64_t bytes;
   };
-  std::vector<Row> find(Oid leaf);
-  void change(Oid leaf, std::span<const Row> rows, RowCounts& counts) const;
+  std::vector<Row> find();
+  void change(std::span<const Row> rows, RowCounts& counts) const;
 
   RowRule rule_;
   Oid owner_;
   TimestampTz before_;
-  std::vector<Oid> leaves_;  // still to be done, the next one last
-  TimestampTz age_ = DT_NOBEGIN;
-  ItemPointerData tid_{};
+  RowWalk walk_;
 };
 
 }  // namespace audiostore::lifecycle

@@ -20,6 +20,9 @@ constexpr std::size_t kAtOnce = 4;
 // Due operations that a store may have before its policies wait.
 constexpr std::size_t kMostQueued = 10'000;
 constexpr Milliseconds kLookForRoom{500};
+// How long a policy goes on while others wait.
+constexpr Milliseconds kTurn{5'000};
+constexpr Milliseconds kLookForWaiting{1'000};
 // A change of the policies comes with a wake; this is for what came some other way, such as a restored dump.
 constexpr Milliseconds kLookForPolicies{60'000};
 // Wakes that concern other tasks come thick and fast: no look follows another sooner than this.
@@ -61,8 +64,8 @@ TimePoint PolicyRunner::step(TimePoint now) {
 TimePoint PolicyRunner::next_time(TimePoint now) const {
   TimePoint next = std::max(next_look_, not_before_);
   for (Work const& work : works_) {
-    if (work.over || work.rows) return now;
-    if (work.page) {
+    if (work.over || (work.on_rows() && !work.waiting)) return now;
+    if (work.page || work.on_rows()) {
       next = std::min(next, work.look_again);
     } else if (work.listed) {
       return now;
@@ -76,7 +79,8 @@ void PolicyRunner::claim(TimePoint now) {
   auto const listing = static_cast<std::size_t>(
       std::count_if(works_.begin(), works_.end(), [](Work const& work) { return !work.waiting; }));
   if (listing >= kAtOnce) {
-    next_look_ = now + kLookForPolicies;  // the end of one of them is a step too
+    if (now >= look_for_waiting_) let_others_in(now);
+    next_look_ = look_for_waiting_;
     return;
   }
   if (now < not_before_) {
@@ -102,6 +106,7 @@ void PolicyRunner::claim(TimePoint now) {
     Work& work = works_.emplace_back();
     work.claimed = std::move(one);
     work.leased_until = now + kLease;
+    work.turn_until = now + kTurn;
     work.running = monitor::Running("policies", work.claimed.policy.name());
     begin(work);
   }
@@ -114,6 +119,9 @@ void PolicyRunner::begin(Work& work) {
     failure = pg::attempt([&] {
       if (policy.expiry()) {
         work.store = open_for(policy);
+      } else if (policy.tier) {
+        work.tiers.emplace(make_tier_rule(policy.rows, *policy.tier),
+                           Tiering::Whose{.policy = policy.id, .owner = policy.owner, .before = policy.before});
       } else {
         work.rows.emplace(policy.rows, policy.owner, policy.before);
       }
@@ -121,7 +129,7 @@ void PolicyRunner::begin(Work& work) {
   });
   if (failure) {
     fail(work, described(failure->message, failure->detail));
-  } else if (!work.rows) {
+  } else if (!work.on_rows()) {
     list(work, work.claimed.policy.resume_after);
   }
 }
@@ -135,8 +143,8 @@ void PolicyRunner::list(Work& work, std::string after) {
 
 void PolicyRunner::advance(Work& work, TimePoint now) {
   if (work.over) return;
-  if (work.rows) {
-    act_on_rows(work, now);
+  if (work.on_rows()) {
+    if (now >= work.look_again) act_on_rows(work, now);
     return;
   }
   if (!work.page && work.listed) take_page(work);
@@ -186,7 +194,7 @@ void PolicyRunner::act(Work& work, TimePoint now) {
 // False: the outbox has enough to do.
 bool PolicyRunner::act_in_transaction(Work& work, std::span<const store::ObjectInfo* const> expired) {
   Policy policy = work.claimed.policy;
-  bool const room = operations_due(policy.store, kMostQueued) + expired.size() <= kMostQueued;
+  bool const room = policy.dry_run || operations_due(policy.store, kMostQueued) + expired.size() <= kMostQueued;
   if (room && work.page->more) policy.resume_after = work.page->resume;
   if (!keep_policy(policy, kLease)) {
     work.over = true;
@@ -194,7 +202,7 @@ bool PolicyRunner::act_in_transaction(Work& work, std::span<const store::ObjectI
   }
   if (!room) return false;
   auto const removable = removable_of(policy.store, expired);
-  queue_deletes(policy, removable);
+  if (!policy.dry_run) queue_deletes(policy, removable);
   work.claimed.policy.resume_after = policy.resume_after;
   work.outcome.rows += static_cast<std::int64_t>(removable.size());
   work.outcome.bytes += bytes_of(removable);
@@ -206,10 +214,22 @@ void PolicyRunner::act_on_rows(Work& work, TimePoint now) {
   std::optional<pg::Failure> failure;
   RowCounts counts{.rows = work.outcome.rows, .bytes = work.outcome.bytes, .kept = work.outcome.kept, .row_error = {}};
   bool more = false;
+  bool room = true;
   in_transaction(transactions_, [&] {
     if (!keep_policy(work.claimed.policy, kLease)) return;
-    failure = pg::attempt([&] { more = work.rows->run_batch(counts); });
+    room = !work.tiers || work.claimed.policy.dry_run ||
+           count_under_way(work.claimed.policy.id, kMostUnderWay) + RowWalk::kBatch <= kMostUnderWay;
+    if (room) failure = pg::attempt([&] { more = run_rows(work, counts); });
   });
+  work.waiting = !room;
+  if (!room) {
+    if (patience_ == Patience::none) {
+      work.outcome.kind = PolicyOutcome::Kind::put_off;
+      work.over = true;
+    }
+    work.look_again = now + kLookForRoom;
+    return;
+  }
   work.leased_until = now + kLease;
   if (failure) {
     fail(work, described(failure->message, failure->detail));
@@ -220,6 +240,33 @@ void PolicyRunner::act_on_rows(Work& work, TimePoint now) {
   work.outcome.kept = counts.kept;
   if (!counts.row_error.empty()) work.outcome.row_error = counts.row_error;
   work.over = !more;
+}
+
+bool PolicyRunner::run_rows(Work& work, RowCounts& counts) {
+  if (work.claimed.policy.dry_run) {
+    counts = work.tiers ? work.tiers->count() : work.rows->count();
+    return false;
+  }
+  return work.tiers ? work.tiers->run_batch(counts) : work.rows->run_batch(counts);
+}
+
+// All places are taken: when others are due, who has been at it the longest, and for a turn at least, comes after them.
+void PolicyRunner::let_others_in(TimePoint now) {
+  look_for_waiting_ = now + kLookForWaiting;
+  if (patience_ == Patience::none) return;  // each runs once, and to its end
+  auto longest = works_.end();
+  std::vector<std::int64_t> except;
+  for (auto work = works_.begin(); work != works_.end(); ++work) {
+    except.push_back(work->claimed.policy.id);
+    bool const has_had_turn = !work->over && !work->waiting && now >= work->turn_until;
+    if (has_had_turn && (longest == works_.end() || work->turn_until < longest->turn_until)) longest = work;
+  }
+  if (longest == works_.end()) return;
+  std::optional<double> due_in;
+  in_transaction(transactions_, [&] { due_in = seconds_until_due(except); });
+  if (!due_in || *due_in > 0) return;
+  longest->outcome.kind = PolicyOutcome::Kind::put_off;
+  longest->over = true;
 }
 
 void PolicyRunner::end_page(Work& work) {

@@ -5,7 +5,8 @@
 //   claim (transaction)          work (none)              page by page (transaction each)         settle (transaction)
 //   due ───────────► running ──► list a page, the next ──► lease kept? room? queue its deletes ──► due again later
 //
-// For rows there is nothing to wait for: each step works off one batch.
+// For rows there is nothing to wait for: each step works off one batch. Who has had a turn and is not done makes room
+// for others that are due, and comes back after them.
 //
 // What would surprise you: where a run is, is written down with each page that it acts on, so a run that a crash or a
 // full queue ended goes on from there; but twice equals once, and nothing depends on it.
@@ -20,6 +21,7 @@
 #include "base/task.hpp"
 #include "lifecycle/policy.hpp"
 #include "lifecycle/retention.hpp"
+#include "lifecycle/tiering.hpp"
 #include "monitor/running.hpp"
 #include "pg/transactions.hpp"
 #include "store/store.hpp"
@@ -55,7 +57,9 @@ class PolicyRunner {
   struct Work {
     ClaimedPolicy claimed;
     TimePoint leased_until{};
-    std::optional<Retention> rows;  // else a listing:
+    TimePoint turn_until{};         // then others that wait are let in
+    std::optional<Retention> rows;  // either
+    std::optional<Tiering> tiers;   // or; else a listing:
     std::shared_ptr<foreign::OpenStore> store;
     Task<store::ListPage> listing;  // under way, or done and not taken yet
     bool listed = false;
@@ -63,6 +67,7 @@ class PolicyRunner {
     std::optional<store::ListPage> page;  // to be acted on
     TimePoint look_again{};               // not before: there was no room in the outbox
     bool waiting = false;
+    bool on_rows() const { return rows || tiers; }
     bool over = false;  // or somebody removed, changed or took the policy
     PolicyOutcome outcome;
     monitor::Running running;
@@ -76,6 +81,8 @@ class PolicyRunner {
   bool act_in_transaction(Work& work, std::span<const store::ObjectInfo* const> expired);
   void end_page(Work& work);
   void act_on_rows(Work& work, TimePoint now);
+  bool run_rows(Work& work, RowCounts& counts);
+  void let_others_in(TimePoint now);
   void fail(Work& work, std::string why);
   void settle_over();
   void extend(TimePoint now);
@@ -87,6 +94,7 @@ class PolicyRunner {
   std::list<Work> works_;
   std::vector<std::int64_t> has_run_;  // without patience: each once
   TimePoint next_look_{};
+  TimePoint look_for_waiting_{};
   TimePoint not_before_{};
   bool nothing_due_ = false;
   PolicyTotals totals_;

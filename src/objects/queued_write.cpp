@@ -21,7 +21,7 @@ std::shared_ptr<foreign::OpenStore> open_as_owner(const std::string& store) {
 std::optional<QueuedWrite> find_queued_write(const Target& target) {
   static pg::Statement latest(
       "SELECT id, kind, store, key FROM audiostore.operation_rows"
-      " WHERE store = $1 AND key = $2 AND kind = 'put' AND state <> 'dead' AND id < $3"
+      " WHERE store = $1 AND key = $2 AND kind = 'put' AND state <> 'dead' AND payload IS NOT NULL AND id < $3"
       " UNION ALL SELECT id, kind, store, key FROM audiostore.operation_rows"
       " WHERE target_store = $1 AND target = $2 AND kind IN ('copy', 'move') AND state <> 'dead' AND id < $3"
       " ORDER BY id DESC LIMIT 1",

@@ -53,24 +53,30 @@ Kind parse_kind(const std::string& name) {
   return Kind::del;
 }
 
-// jsonb's text form; written by put_object, so a surprise is a bug or a hand-made row.
-store::PutOptions parse_options(const std::string& text) {
-  store::PutOptions options;
-  if (text.empty()) return options;
+// jsonb's text form; written by ourselves, so a surprise is a bug or a hand-made row.
+void parse_options(const std::string& text, Operation& operation) {
+  if (text.empty()) return;
   auto const json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object()) return options;
+  if (!json.is_object()) return;
+  store::PutOptions& options = operation.options;
   auto const string_at = [&](const char* name) {
     auto const found = json.find(name);
     return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
   options.content_type = string_at("content_type");
   options.storage_class = string_at("storage_class");
+  if (auto const found = json.find("parts"); found != json.end() && found->is_array()) {
+    for (auto const& part : *found) {
+      if (part.is_string()) operation.parts.push_back(part.get<std::string>());
+    }
+    operation.parts_size = json.value("size", std::uint64_t{0});
+  }
+  if (auto const found = json.find("receipt"); found != json.end()) operation.receipt = *found == true;
   if (auto const found = json.find("metadata"); found != json.end() && found->is_object()) {
     for (auto const& [name, value] : found->items()) {
       options.metadata[name] = value.is_string() ? value.get<std::string>() : value.dump();
     }
   }
-  return options;
 }
 
 std::string jsonb_text(const pg::Rows& rows, std::size_t row) {
@@ -173,7 +179,7 @@ void claim_in_order(const ClaimRequest& request, Claim& claim) {
     if (operation.kind != Kind::del) {
       operation.target_store = rows.text(i, kTargetStore);
       operation.target = rows.text(i, kTarget);
-      operation.options = parse_options(jsonb_text(rows, i));
+      parse_options(jsonb_text(rows, i), operation);
     }
     if (operation.kind == Kind::put) {
       payload_sizes.emplace_back(operation.id, rows.null(i, kPayloadBytes) ? 0 : rows.integer(i, kPayloadBytes));

@@ -28,6 +28,10 @@ struct Operation {
   std::string target;
   int attempts = 0;  // this one included
   bool in_doubt = false;
+  bool receipt = false;            // somebody waits for the end of it
+  std::vector<std::string> parts;  // put: objects of the same store that it is made of, instead of a payload
+  std::uint64_t parts_size = 0;    // together
+  std::string etag;                // copy that is done: of its source
   store::PutOptions options;
   Bytes payload;
 };

@@ -349,7 +349,12 @@ void Drain::outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& o
     if (!error) {
       octets += operation.payload.size();
       Outcome outcome{
-          .id = operation.id, .tid = operation.tid, .pack = operation.pack, .result = Outcome::Result::done};
+      Outcome outcome{.id = operation.id,
+                      .tid = operation.tid,
+                      .pack = operation.pack,
+                      .result = Outcome::Result::done,
+                      .receipt = operation.receipt};
+      if (operation.receipt) outcome.etag = operation.etag;
       if (operation.kind == Kind::move) {
         outcome.result = Outcome::Result::copied;
         outcome.key = operation.key;

@@ -11,7 +11,8 @@ constexpr const char* kTemporaryFiles = "base/pgsql_tmp";
 // What is known of a copy before anybody looks at it.
 struct Expected {
   std::optional<std::uint64_t> size;
-  std::string etag;  // empty: not known
+  std::string etag;    // empty: not known
+  std::string source;  // etag of what was copied
 };
 
 // Of the whole object; others, such as those of objects made of parts, may be written in more than one way.
@@ -32,7 +33,7 @@ Task<Expected> transfer(store::Store& from, std::string key, store::Store& to, s
   if (info) options.metadata = info->metadata;
   auto put = to.put(to_key, store::Body(spool.fd(), spool.size()), options);
   store::ObjectInfo written = co_await put;
-  co_return Expected{.size = spool.size(), .etag = std::move(written.etag)};
+  co_return Expected{.size = spool.size(), .etag = std::move(written.etag), .source = got.etag};
 }
 
 Task<Expected> copy_inside(store::Store& from, std::string key, store::Store& to, std::string to_key) {
@@ -42,11 +43,13 @@ Task<Expected> copy_inside(store::Store& from, std::string key, store::Store& to
   std::optional<store::ObjectInfo> const source = co_await source_call;
   Expected expected;
   if (source) expected.size = source->size;
+  if (source) expected.source = source->etag;
   co_return expected;
 }
 
 // The copy is there, whole, before anybody may let go of its source: a store's word that it was written is not enough.
-Task<void> copy(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+// Returns the etag of the source.
+Task<std::string> copy(store::Store& from, std::string key, store::Store& to, std::string to_key) {
   auto call = from.can_copy_to(to) ? copy_inside(from, key, to, to_key) : transfer(from, key, to, to_key);
   Expected const expected = co_await call;
   auto target_call = to.head(to_key);
@@ -59,14 +62,36 @@ Task<void> copy(store::Store& from, std::string key, store::Store& to, std::stri
   } else if (is_digest(expected.etag) && is_digest(target->etag) && target->etag != expected.etag) {
     wrong = "It has another entity tag than the store gave to what was sent.";
   }
-  if (wrong.empty()) co_return;
+  if (wrong.empty()) co_return expected.source;
   throw Error(ErrorKind::bad_reply, "the copy of object \"" + key + "\" is not what its source is", std::string(wrong));
+}
+
+// An object made of others of its store, one after the other. Twice is once.
+Task<void> assemble(store::Store& store, Operation& operation) {
+  Spool spool(kTemporaryFiles);
+  store::Sink const sink = [&spool](BytesView piece) { spool.append(piece); };
+  for (std::string const& part : operation.parts) {
+    auto get = store.get(part, store::Range{}, sink);
+    co_await get;
+  }
+  if (spool.size() != operation.parts_size) {
+    throw Error(ErrorKind::precondition_failed, "the parts of object \"" + operation.key + "\" do not make it up",
+                "They have " + std::to_string(spool.size()) + " bytes, and it has " +
+                    std::to_string(operation.parts_size) + ".");
+  }
+  auto put = store.put(operation.key, store::Body(spool.fd(), spool.size()), operation.options);
+  co_await put;
 }
 
 Task<void> execute_one(Batch& batch, Operation& operation) {
   store::Store& store = *batch.source->store;
   switch (operation.kind) {
     case Kind::put: {
+      if (!operation.parts.empty()) {
+        auto call = assemble(store, operation);
+        co_await call;
+        break;
+      }
       auto call = store.put(operation.key, operation.payload, operation.options);
       co_await call;
       break;
@@ -74,7 +99,7 @@ Task<void> execute_one(Batch& batch, Operation& operation) {
     case Kind::copy:
     case Kind::move: {
       auto call = copy(store, operation.key, *batch.target->store, operation.target);
-      co_await call;
+      operation.etag = co_await call;
       break;
     }
     case Kind::set_class: {

@@ -49,7 +49,7 @@ COMMENT ON COLUMN audiostore.operation_rows.target_store IS 'copy, move: store o
 COMMENT ON COLUMN audiostore.operation_rows.target IS 'copy, move: key of the new object; set_class: the storage class';
 COMMENT ON COLUMN audiostore.operation_rows.reason IS 'what asked for it, e.g. row deleted';
 COMMENT ON COLUMN audiostore.operation_rows.last_error IS 'why the last attempt failed';
-COMMENT ON COLUMN audiostore.operation_rows.options IS 'put: content_type, metadata, storage_class';
+COMMENT ON COLUMN audiostore.operation_rows.options IS 'put: content_type, metadata, storage_class; parts and size where the object is made of others of its store; receipt: true where operation_receipts shall say that it is done';
 COMMENT ON COLUMN audiostore.operation_rows.payload IS 'put: the object''s bytes, dropped with the row when the put is done';
 COMMENT ON INDEX audiostore.operations_due IS 'operations of a store in the order in which they are due';
 COMMENT ON INDEX audiostore.operations_delete IS 'at most one pending delete for each store and key';

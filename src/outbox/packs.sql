@@ -108,7 +108,7 @@ COMMENT ON COLUMN audiostore.operations.target_store IS 'copy, move: store of th
 COMMENT ON COLUMN audiostore.operations.target IS 'copy, move: key of the new object; set_class: the storage class';
 COMMENT ON COLUMN audiostore.operations.reason IS 'what asked for it, e.g. row deleted';
 COMMENT ON COLUMN audiostore.operations.last_error IS 'why the last attempt failed';
-COMMENT ON COLUMN audiostore.operations.options IS 'put: content_type, metadata, storage_class';
+COMMENT ON COLUMN audiostore.operations.options IS 'put: content_type, metadata, storage_class; parts and size where the object is made of others of its store; receipt: true where operation_receipts shall say that it is done';
 COMMENT ON COLUMN audiostore.operations.payload IS 'put: the object''s bytes, dropped with the row when the put is done';
 
 CREATE FUNCTION audiostore.cut_packed_operation(operation bigint) RETURNS boolean

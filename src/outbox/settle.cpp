@@ -2,6 +2,7 @@
 
 #include "outbox/enqueue.hpp"
 #include "outbox/move_end.hpp"
+#include "outbox/receipts.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -85,7 +86,13 @@ void settle(const std::vector<Outcome>& outcomes) {
   std::vector<std::int64_t> doubtful;
   for (Outcome const& outcome : outcomes) {
     switch (outcome.result) {
-      case Outcome::Result::done: done.push_back({.id = outcome.id, .tid = outcome.tid}); break;
+      case Outcome::Result::done:
+        if (outcome.receipt) {
+          if (remove({outcome.id}) == 1) write_receipt(outcome.id, outcome.etag);
+        } else {
+          done.push_back({.id = outcome.id, .tid = outcome.tid});
+        }
+        break;
       case Outcome::Result::unsent: (outcome.in_doubt ? doubtful : unsent).push_back(outcome.id); break;
       case Outcome::Result::failed: settle_failed(outcome); break;
       case Outcome::Result::copied: settle_copied(outcome); break;

@@ -25,6 +25,8 @@ struct Outcome {
     failed,
     unsent,  // nothing was sent, and not through its own fault: the attempt does not count
   } result = Result::unsent;
+  bool receipt = false;                    // done: somebody waits for it
+  std::string etag = {};                   // done, with a receipt: of the source of a copy
   bool in_doubt = false;                   // failed, unsent: an attempt may have reached the store
   std::string error = {};                  // failed
   std::optional<TimePoint> retry_at = {};  // failed: none makes it dead

@@ -36,6 +36,8 @@ CREATE INDEX assets_storage_path ON audiostore.assets (storage_path);
 CREATE UNIQUE INDEX assets_content ON audiostore.assets (content_hash, store)
     WHERE content_hash IS NOT NULL AND state NOT IN ('uploading', 'deleted');
 CREATE UNIQUE INDEX assets_raw_path ON audiostore.assets (raw_path, store);
+CREATE INDEX assets_created_at ON audiostore.assets (created_at);
+CREATE INDEX assets_mastered_at ON audiostore.assets (mastered_at);
 CREATE INDEX assets_uploading ON audiostore.assets (upload_expires_at) WHERE upload_expires_at IS NOT NULL;
 
 CREATE TRIGGER fill_storage_provider BEFORE INSERT ON audiostore.assets
@@ -84,6 +86,8 @@ COMMENT ON COLUMN audiostore.assets.missing_since IS 'since when an audit finds 
 COMMENT ON COLUMN audiostore.assets.upload_expires_at IS
     'while uploading: until then the upload can be confirmed; later, what was uploaded is deleted';
 COMMENT ON CONSTRAINT assets_upload_check ON audiostore.assets IS 'an upload ends some time';
+COMMENT ON INDEX audiostore.assets_created_at IS 'assets by age, for policies';
+COMMENT ON INDEX audiostore.assets_mastered_at IS 'mastered audio by age, for policies';
 COMMENT ON INDEX audiostore.assets_storage_path IS 'which rows hold this key';
 COMMENT ON INDEX audiostore.assets_content IS 'one live asset for each content and store';
 COMMENT ON INDEX audiostore.assets_raw_path IS 'which asset a raw key was given out for';

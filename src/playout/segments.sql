@@ -35,6 +35,7 @@ CREATE INDEX segments_ready ON audiostore.segments (scheduled_at, priority DESC,
 CREATE INDEX segments_airing ON audiostore.segments (program_id) WHERE state = 'airing';
 CREATE INDEX segments_asset ON audiostore.segments (asset_id);
 CREATE INDEX segments_state ON audiostore.segments (state, state_changed_at);
+CREATE INDEX segments_aired_at ON audiostore.segments (aired_at);
 CREATE INDEX segments_program ON audiostore.segments (program_id);
 CREATE INDEX segments_dj ON audiostore.segments (dj_id);
 CREATE INDEX segments_voice ON audiostore.segments (voice_id);
@@ -73,6 +74,7 @@ COMMENT ON INDEX audiostore.segments_ready IS 'what can be aired, in airing orde
 COMMENT ON INDEX audiostore.segments_airing IS 'what is on air';
 COMMENT ON INDEX audiostore.segments_asset IS 'segments of an asset';
 COMMENT ON INDEX audiostore.segments_state IS 'segments in a state, longest there first';
+COMMENT ON INDEX audiostore.segments_aired_at IS 'aired segments by age, for policies';
 COMMENT ON INDEX audiostore.segments_program IS 'segments of a program';
 COMMENT ON INDEX audiostore.segments_dj IS 'segments of a DJ';
 COMMENT ON INDEX audiostore.segments_voice IS 'segments of a voice';

@@ -58,6 +58,7 @@ struct Provider {
   void (*check_server)(const Options& options, bool complete);
   void (*check_mapping)(const Options& options);
   std::unique_ptr<Store> (*open)(const Config& config, Surroundings surroundings);
+  bool storage_classes = false;  // set_storage_class() means something
 };
 
 // Null when there is no such provider.

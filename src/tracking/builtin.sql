@@ -5,5 +5,9 @@ SELECT audiostore.track('audiostore.audio_chunks', 'chunk_path', store_column =>
 SELECT audiostore.track('audiostore.assets', 'storage_path', store_column => 'store', size_column => 'size',
                         live_when => $$state NOT IN ('uploading', 'deleted')$$);
 SELECT audiostore.track('audiostore.audio_chunk_archives', 'storage_path', store_column => 'store', size_column => 'size');
+SELECT audiostore.track('audiostore.chunked_uploads', 'storage_path', store_column => 'store', size_column => 'file_size',
+                        live_when => $$status IN ('assembling', 'completed')$$);
+SELECT audiostore.track('audiostore.chunked_upload_parts', 'part_path', store_column => 'store', size_column => 'size');
+SELECT audiostore.track('audiostore.moves', 'to_key', store_column => 'to_store');
 SELECT audiostore.track('audiostore.temporary_objects', 'key', store_column => 'store',
                         live_when => $$state IN ('leased', 'promoting', 'failed')$$);

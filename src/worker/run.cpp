@@ -1,5 +1,6 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
 #include "cost/accounting.hpp"
+#include "lifecycle/hand_over.hpp"
 #include "lifecycle/runner.hpp"
 #include "mastering/finalizer.hpp"
 #include "outbox/drain.hpp"
@@ -7,6 +8,7 @@
 #include "pg/settings.hpp"
 #include "pg/transactions.hpp"
 #include "temporary/expire.hpp"
+#include "uploads/assembly.hpp"
 #include "watch/evaluate.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
@@ -34,8 +36,18 @@ RunResult run_policies() {
 }
 
 RunResult run_outbox() {
-  outbox::Drained const drained = outbox::drain_now();
-  return {.rows = drained.operations, .bytes = drained.bytes, .error = {}};
+  RunResult result;
+  pg::ProcedureTransactions transactions;
+  std::int64_t more = 0;
+  do {
+    outbox::Drained const drained = outbox::drain_now();
+    result.rows += drained.operations;
+    result.bytes += drained.bytes;
+    // Rows that are led over to moved objects let go of the old ones; uploads whose chunks are there become objects.
+    more = lifecycle::hand_over_now() + uploads::advance_uploads(transactions);
+    transactions.commit();
+  } while (more > 0);
+  return result;
 }
 
 RunResult run_mastering() {

@@ -1,9 +1,11 @@
 // The list of what a database worker does.
 #include "worker/accounting_task.hpp"
 #include "worker/alerts_task.hpp"
+#include "worker/assembly_task.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/mastering_task.hpp"
+#include "worker/moves_task.hpp"
 #include "worker/outbox_task.hpp"
 #include "worker/policies_task.hpp"
 #include "worker/task.hpp"
@@ -14,6 +16,8 @@ namespace audiostore::worker {
 std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/) {
   std::vector<std::unique_ptr<RecurringTask>> tasks;
   tasks.push_back(std::make_unique<OutboxTask>());
+  tasks.push_back(std::make_unique<MovesTask>());
+  tasks.push_back(std::make_unique<AssemblyTask>());
   tasks.push_back(std::make_unique<PoliciesTask>());
   tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<CacheTask>());

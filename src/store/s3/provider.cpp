@@ -23,6 +23,7 @@ const Provider kS3Provider{.name = "s3",
                            .mapping_options = {"access_key_id", "secret_access_key", "session_token", "credentials"},
                            .check_server = check_server_options,
                            .check_mapping = check_mapping_options,
-                           .open = open};
+                           .open = open,
+                           .storage_classes = true};
 
 }  // namespace audiostore::store::s3

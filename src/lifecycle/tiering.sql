@@ -1,0 +1,14 @@
+-- Tiering: old objects change their storage class or move to another store, and their rows follow.
+CREATE FUNCTION audiostore.add_tiering_policy(relation regclass, after interval, age_column name,
+        storage_class text DEFAULT NULL, to_store name DEFAULT NULL, condition text DEFAULT 'true',
+        key_column name DEFAULT NULL, assignments jsonb DEFAULT '{}', schedule interval DEFAULT '1 hour',
+        to_prefix text DEFAULT '', class_expression text DEFAULT NULL, name text DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_add_tiering_policy';
+COMMENT ON FUNCTION audiostore.add_tiering_policy(regclass, interval, name, text, name, text, name, jsonb, interval, text, text, text) IS
+    'From now on objects of the tracked column key_column (NULL: the only one) of rows whose age_column is longer than after ago, and for which condition is true, change their storage class (storage_class, or per row class_expression, which may use subqueries; NULL: not this row), or move to the store to_store, or below to_prefix of their own store. '
+    'Where the provider of an object''s store has no storage classes, storage_class means a move to the archive_store that the store names. '
+    'When the object is where it should be, and not before, the row is changed in one transaction: its key and its store column say where the object is, and assignments, a JSON object with a value for each further column such as {"status": "archived", "archived_at": "now"} ("now" for a column with a time: the time of that), are set; with that the old object is let go of. '
+    'A row that was deleted, has another object, or does not meet the condition any more by then stays as it is, and the copy is deleted. Rows that have the assigned values, or whose objects are there, are left alone; a change of class needs assignments for that. An object at the key of the copy that no row holds is written over; one that a row holds is not, and the row is counted in last_kept. '
+    'Stores of the provider s3 know the words standard, infrequent, cold, instant, glacier and archive for classes besides S3''s own names. '
+    'Every schedule the rows are looked through in the order of their age, 1000 objects in a transaction, at most 10000 of a policy under way; see audiostore.policy_moves. condition, after and age_column are as for add_retention_policy(). Returns the number of the policy. '
+    'Needs ownership of the table, and USAGE on the stores, at each run and change of a row again. Errors: 0A000 (the store has no storage classes and no archive_store), 22004, 22023 (where to, assignments, or a place where the objects are already), 42501, 42704 (no tracked column, no such store), 42710 (name), 55000 (all keys of the column belong to one store), and those of add_retention_policy()';
