@@ -80,14 +80,14 @@ DELETE FROM bulk_rows WHERE id > 29999;
 CALL bulk_drain();
 
 -- An index of somebody's own on the queue is kept up to date by everything that writes it.
-CREATE INDEX bulk_own ON audiostore.operations (reason, id) WHERE kind = 'delete';
-CREATE UNIQUE INDEX bulk_own_unique ON audiostore.operations (id, attempts);
+CREATE INDEX bulk_own ON audiostore.operation_rows (reason, id) WHERE kind = 'delete';
+CREATE UNIQUE INDEX bulk_own_unique ON audiostore.operation_rows (id, attempts);
 DELETE FROM bulk_others;
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
-EXPLAIN (COSTS off) SELECT count(*) FROM audiostore.operations WHERE reason = 'row deleted' AND kind = 'delete';
+EXPLAIN (COSTS off) SELECT count(*) FROM audiostore.operation_rows WHERE reason = 'row deleted' AND kind = 'delete';
 SELECT count(*) = (SELECT count(*) FROM bulk_queue) AS complete, count(*) > 30 AS many
-FROM audiostore.operations WHERE reason = 'row deleted' AND kind = 'delete';
+FROM audiostore.operation_rows WHERE reason = 'row deleted' AND kind = 'delete';
 RESET enable_seqscan;
 RESET enable_bitmapscan;
 CALL bulk_drain();

@@ -35,7 +35,7 @@ case_chunks() {
 
 chunks_empty() {
     sql -c 'TRUNCATE audiostore.audio_chunks, bench.chunks_with_key, bench.chunks_without_key' \
-        -c 'TRUNCATE audiostore.operations' -c CHECKPOINT
+        -c 'TRUNCATE audiostore.operation_rows, audiostore.operation_packs, audiostore.operation_holes' -c CHECKPOINT
 }
 
 chunks_check() { await "(SELECT count(*) = 100000 FROM $1)"; }

@@ -12,7 +12,7 @@ CREATE TABLE bench.gone (id bigint PRIMARY KEY, key text);
 CREATE INDEX ON bench.gone (key);
 SELECT audiostore.track('bench.gone', 'key', 'bench_gone');
 SQL
-    sql -c 'TRUNCATE audiostore.operations'
+    sql -c 'TRUNCATE audiostore.operation_rows, audiostore.operation_packs, audiostore.operation_holes'
     worker on
     progress "commit_to_gone: $deletes deletes"
     round=1

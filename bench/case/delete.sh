@@ -64,7 +64,7 @@ SQL
 delete_fill() {
     local name chunks=bench.chunks_$2 key="'uploads/u' || lpad((i % 1000)::text, 4, '0') || '/' || md5(i::text) || '.wav'"
     name=bench.$(delete_table "$1")_$2
-    sql -c "TRUNCATE $name CASCADE" -c 'TRUNCATE audiostore.operations, bench.queue' 2>/dev/null
+    sql -c "TRUNCATE $name CASCADE" -c 'TRUNCATE audiostore.operation_rows, audiostore.operation_packs, audiostore.operation_holes, bench.queue' 2>/dev/null
     if [ "$1" = bare ]; then
         sql -c "INSERT INTO $name SELECT i, $key, i FROM generate_series(1, $delete_rows) i"
     else

@@ -1,9 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Draining 100,000 pending deletes. The queue is what one DELETE of that many tracked rows leaves, so it is the same
-# rows in the same places for everybody. The yardstick claims and settles them in SQL and talks to no store: of the
-# ways to write that by hand the fastest here and now, which a contest before the first round finds out.
+# Draining 100,000 pending deletes, once queued as rows, as many small statements leave them, and once as packs, as one
+# DELETE of that many tracked rows leaves them. The yardstick claims and settles the rows in SQL and talks to no store: of
+# the ways to write that by hand the fastest here and now, which a contest before the first round finds out. Nobody would
+# unpack packs by hand.
 #
-# The worker is idle when the DELETE commits; its time ends when the queue is empty.
+# The worker is idle when they are committed; its time ends when the queue is empty.
 
 case_drain() {
     local best
@@ -15,16 +16,20 @@ case_drain() {
     for ((round = 1; round <= rounds; round++)); do
         progress "drain: round $round of $rounds"
         drain_by_hand "$drain_rows" yardstick "$best"
-        drain_by_worker "$drain_rows" worker
-        drain_by_call "$drain_rows" call
+        drain_by_worker "$drain_rows" worker "$drain_queue_rows"
+        drain_by_call "$drain_rows" call "$drain_queue_rows"
+        drain_by_worker "$drain_rows" 'worker, packs'
     done
     compare "worker drains 100,000 deletes (SQL: $best)" worker yardstick rate 0.7
     absolute '  in keys per second' "$(printf '%.0f' "$(median worker)")" /s '>=' 50000
+    compare 'worker drains 100,000 deletes of one statement (packs)' 'worker, packs' yardstick rate 0.7
+    absolute '  in keys per second' "$(printf '%.0f' "$(median 'worker, packs')")" /s '>=' 50000
     compare "CALL audiostore.run('outbox')" call yardstick rate 0.7
     absolute '  in keys per second' "$(printf '%.0f' "$(median call)")" /s '>=' 50000
 }
 
 drain_rows=100000
+drain_queue_rows='CALL bench.queue_rows();'
 drain_variants=(by_id by_ctid unlocked_by_ctid)
 drain_batches=(1000 4000 10000)
 
@@ -35,7 +40,7 @@ drain_setup() {
 
 # drain_fill ROWS: a tracked table full of rows that are about to go, and an empty outbox.
 drain_fill() {
-    sql -c 'TRUNCATE bench.recordings' -c 'TRUNCATE audiostore.operations' \
+    sql -c 'TRUNCATE bench.recordings' -c 'TRUNCATE audiostore.operation_rows, audiostore.operation_packs, audiostore.operation_holes' \
         -c "INSERT INTO bench.recordings SELECT i, 'uploads/u' || lpad((i % 1000)::text, 4, '0') || '/' || md5(i::text) || '.wav', i
             FROM generate_series(1, $1) i" \
         -c 'VACUUM ANALYZE bench.recordings' -c CHECKPOINT
@@ -60,7 +65,7 @@ drain_by_hand() {
     worker off
     drain_fill "$1"
     sql -F ' ' <<SQL | drain_timed | drain_record "$2" "$1"
-DELETE FROM bench.recordings;
+$drain_queue_rows
 SELECT pg_current_wal_insert_lsn() AS start \\gset
 -- A plan that reads the queue in its order, whatever the statistics say.
 SET enable_seqscan = off;
@@ -73,11 +78,12 @@ SQL
     await 'NOT EXISTS (SELECT FROM audiostore.operations)'
 }
 
+# drain_by_call ROWS VARIANT QUEUE: the last is the statement that queues them.
 drain_by_call() {
     worker off
     drain_fill "$1"
     sql -F ' ' <<SQL | drain_timed | drain_record "$2" "$1"
-DELETE FROM bench.recordings;
+$3
 SELECT pg_current_wal_insert_lsn() AS start \\gset
 \\timing on
 CALL audiostore.run('outbox');
@@ -87,20 +93,22 @@ SQL
     drain_check "$1"
 }
 
+# drain_by_worker ROWS VARIANT [QUEUE]
 drain_by_worker() {
     worker on
     drain_fill "$1"
-    drain_from_commit "$1" "$2"
+    drain_from_commit "$@"
 }
 
-# drain_from_commit ROWS VARIANT: the commit is the starting gun; the stub says when the last key has arrived, and
+# drain_from_commit ROWS VARIANT [QUEUE]: the commit is the starting gun; the stub says when the last key has arrived, and
 # from then on we look whether the last operation is settled.
 drain_from_commit() {
     STUB_PORT=$stub_port KEYS=$1 sql -F ' ' <<SQL | drain_record "$2" "$1"
 BEGIN;
-DELETE FROM bench.recordings;
+${3:-DELETE FROM bench.recordings;}
 SELECT clock_timestamp() AS began, pg_current_wal_insert_lsn() AS start \\gset
 COMMIT;
+${3:+SELECT audiostore.wake() \\g /dev/null}
 \\! bash -c 'exec 9<>/dev/tcp/127.0.0.1/\$STUB_PORT; printf "GET /-/wait?keys=\$KEYS HTTP/1.1\r\n\r\n" >&9; cat <&9 >/dev/null'
 CALL bench.await_empty_queue();
 SELECT extract(epoch FROM clock_timestamp() - :'began') * 1000,

@@ -14,12 +14,12 @@ DECLARE
 BEGIN
     LOOP
         WITH due AS (
-            SELECT id FROM audiostore.operations
+            SELECT id FROM audiostore.operation_rows
             WHERE store = 'bench_drain' AND not_before <= now() AND (not_before, id) > (last_due, last_id)
               AND state = 'pending'
             ORDER BY not_before, id LIMIT batch FOR UPDATE SKIP LOCKED),
         claimed AS (
-            UPDATE audiostore.operations o
+            UPDATE audiostore.operation_rows o
             SET state = 'running', attempts = attempts + 1, leased_until = now() + interval '1 minute',
                 claimed_by = pg_backend_pid()
             FROM due WHERE o.id = due.id
@@ -29,7 +29,7 @@ BEGIN
         EXIT WHEN ids IS NULL;
         COMMIT;
         SET LOCAL synchronous_commit = off;
-        DELETE FROM audiostore.operations WHERE id = ANY (ids);
+        DELETE FROM audiostore.operation_rows WHERE id = ANY (ids);
         COMMIT;
     END LOOP;
 END
@@ -44,11 +44,11 @@ DECLARE
 BEGIN
     LOOP
         WITH claimed AS (
-            UPDATE audiostore.operations o
+            UPDATE audiostore.operation_rows o
             SET state = 'running', attempts = attempts + 1, leased_until = now() + interval '1 minute',
                 claimed_by = pg_backend_pid()
             WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM audiostore.operations
+                SELECT ctid FROM audiostore.operation_rows
                 WHERE store = 'bench_drain' AND not_before <= now() AND (not_before, id) > (last_due, last_id)
                   AND state = 'pending'
                 ORDER BY not_before, id LIMIT batch FOR UPDATE SKIP LOCKED))
@@ -58,7 +58,7 @@ BEGIN
         EXIT WHEN rows IS NULL;
         COMMIT;
         SET LOCAL synchronous_commit = off;
-        DELETE FROM audiostore.operations WHERE ctid = ANY (rows);
+        DELETE FROM audiostore.operation_rows WHERE ctid = ANY (rows);
         COMMIT;
     END LOOP;
 END
@@ -75,11 +75,11 @@ DECLARE
 BEGIN
     LOOP
         WITH claimed AS (
-            UPDATE audiostore.operations o
+            UPDATE audiostore.operation_rows o
             SET state = 'running', attempts = attempts + 1, leased_until = now() + interval '1 minute',
                 claimed_by = pg_backend_pid()
             WHERE state = 'pending' AND ctid = ANY (ARRAY(
-                SELECT ctid FROM audiostore.operations
+                SELECT ctid FROM audiostore.operation_rows
                 WHERE store = 'bench_drain' AND not_before <= now() AND (not_before, id) > (last_due, last_id)
                   AND state = 'pending'
                 ORDER BY not_before, id LIMIT batch))
@@ -89,10 +89,16 @@ BEGIN
         EXIT WHEN rows IS NULL;
         COMMIT;
         SET LOCAL synchronous_commit = off;
-        DELETE FROM audiostore.operations WHERE ctid = ANY (rows);
+        DELETE FROM audiostore.operation_rows WHERE ctid = ANY (rows);
         COMMIT;
     END LOOP;
 END
+$$;
+
+-- The same keys as rows, as many small statements would have left them.
+CREATE PROCEDURE bench.queue_rows() LANGUAGE sql AS $$
+    INSERT INTO audiostore.operation_rows (kind, store, key, reason)
+    SELECT 'delete', 'bench_drain', key, 'row deleted' FROM bench.recordings ORDER BY key COLLATE "C"
 $$;
 
 -- The last operations first, as looking for any at all has to read everything that was removed and not cleaned up.
@@ -101,8 +107,10 @@ DECLARE
     last bigint := (SELECT last_value - 2000 FROM audiostore.operations_id_seq);
 BEGIN
     LOOP
-        EXIT WHEN NOT EXISTS (SELECT FROM audiostore.operations WHERE id > last)
-            AND NOT EXISTS (SELECT FROM audiostore.operations);
+        EXIT WHEN NOT EXISTS (SELECT FROM audiostore.operation_rows WHERE id > last)
+            AND NOT EXISTS (SELECT FROM audiostore.operation_packs WHERE id > last)
+            AND NOT EXISTS (SELECT FROM audiostore.operation_rows)
+            AND NOT EXISTS (SELECT FROM audiostore.operation_packs);
         COMMIT;
         PERFORM pg_sleep(0.002);
     END LOOP;

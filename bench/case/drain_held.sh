@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Draining 1,000,000 pending deletes while a transaction that does nothing keeps everything that is removed meanwhile
 # from being cleaned up: once with a snapshot, once with a transaction id of its own too. The yardstick is the same
-# drain without it. The memory of a fresh worker is watched during the latter.
+# drain without it. They are queued by one DELETE, in packs; HELD_ROWS=1 queues them as rows. The memory of a fresh worker is watched during the latter.
 
 case_drain_held() {
-    local rows=${ROWS:-1000000} few=$((rounds < 3 ? rounds : 3))
+    local rows=${ROWS:-1000000} queue=${HELD_ROWS:+$drain_queue_rows} few=$((rounds < 3 ? rounds : 3))
     drain_setup
     for ((round = 1; round <= few; round++)); do
         progress "drain_held: round $round of $few"
@@ -12,17 +12,17 @@ case_drain_held() {
         worker on
         drain_fill "$rows"
         watch_memory
-        drain_from_commit "$rows" free
+        drain_from_commit "$rows" free "$queue"
         end_watch
 
         drain_fill "$rows"
         hold 'SELECT FROM pg_class LIMIT 1'
-        drain_from_commit "$rows" 'held by a snapshot'
+        drain_from_commit "$rows" 'held by a snapshot' "$queue"
         let_go
 
         drain_fill "$rows"
         hold 'SELECT pg_current_xact_id()'
-        drain_from_commit "$rows" 'held by a transaction id'
+        drain_from_commit "$rows" 'held by a transaction id' "$queue"
         let_go
     done
     compare 'worker drains 1,000,000, xmin held by an idle snapshot; without' 'held by a snapshot' free rate 0.8

@@ -34,7 +34,7 @@ SQL
 }
 
 single_row_refill() {
-    sql -c 'TRUNCATE bench.rows_untracked, bench.rows_tracked' -c 'TRUNCATE audiostore.operations'
+    sql -c 'TRUNCATE bench.rows_untracked, bench.rows_tracked' -c 'TRUNCATE audiostore.operation_rows, audiostore.operation_packs, audiostore.operation_holes'
     for tracked in untracked tracked; do
         sql -c "INSERT INTO bench.rows_$tracked SELECT -i, 'uploads/' || -i || '.wav', 1000 FROM generate_series(1, 100000) i"
     done

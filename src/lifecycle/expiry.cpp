@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "outbox/enqueue.hpp"
+#include "outbox/pack_table.hpp"
 #include "outbox/queue_table.hpp"
 #include "pg/datum.hpp"
 #include "pg/memory_scope.hpp"
@@ -17,7 +18,7 @@ using Objects = std::vector<const store::ObjectInfo*>;
 // A queued copy or move writes these keys.
 std::unordered_set<std::string> targets_among(std::string_view store, const std::vector<std::string>& keys) {
   static pg::Statement targets(
-      "SELECT DISTINCT target FROM audiostore.operations WHERE target_store = $1 AND target = ANY ($2)",
+      "SELECT DISTINCT target FROM audiostore.operation_rows WHERE target_store = $1 AND target = ANY ($2)",
       {TEXTOID, TEXTARRAYOID});
   targets.execute({pg::text_argument(store), pg::text_array(keys)});
   std::unordered_set<std::string> found;
@@ -46,11 +47,14 @@ std::vector<const store::ObjectInfo*> removable_of(std::string_view store,
   if (!holders.empty()) held = holders.probe(keys);
   std::unordered_set<std::string> const targets = targets_among(store, copies);
   outbox::QueueTable queue(outbox::Use::write);
+  outbox::PackTable packs;
+  bool const packed = !packs.empty();
   Objects removable;
   for (std::size_t i = 0; i < usable.size(); i++) {
     if (held[i] != tracking::Holding::none || targets.contains(copies[i])) continue;
     // A put that is queued, by a transaction that has not committed even, makes the object young again.
     if (queue.find_delete(store, keys[i]) || queue.has_other(store, keys[i])) continue;
+    if (packed && packs.find(store, keys[i])) continue;
     removable.push_back(usable[i]);
   }
   return removable;
@@ -66,7 +70,9 @@ void queue_deletes(const Policy& policy, std::span<const store::ObjectInfo* cons
 // What waits for its grace period is no work yet, and may be as much as it likes.
 std::size_t operations_due(std::string_view store, std::size_t limit) {
   static pg::Statement due(
-      "SELECT count(*) FROM (SELECT FROM audiostore.operations"
+      "SELECT least($2, count(*) + (SELECT coalesce(sum(key_count), 0) FROM (SELECT key_count"
+      " FROM audiostore.operation_packs WHERE store = $1 AND not_before <= clock_timestamp() LIMIT $2) p))"
+      " FROM (SELECT FROM audiostore.operation_rows"
       " WHERE store = $1 AND not_before <= clock_timestamp() LIMIT $2) o",
       {TEXTOID, INT8OID});
   due.execute({pg::text_argument(store), Int64GetDatum(static_cast<std::int64_t>(limit))});

@@ -68,7 +68,7 @@ std::optional<Asset> begin_job(const FinalizeJob& job, const std::string& worker
 
 bool raw_is_stored(const Asset& asset) {
   static pg::Statement queued(
-      "SELECT FROM audiostore.operations WHERE kind <> 'delete' AND kind = 'put' AND state <> 'dead' AND key = $1 "
+      "SELECT FROM audiostore.operation_rows WHERE kind <> 'delete' AND kind = 'put' AND state <> 'dead' AND key = $1 "
       "AND store = $2 LIMIT 1",
       {TEXTOID, TEXTOID});
   return queued.execute({pg::text_argument(asset.raw_key), pg::text_argument(asset.store)}) == 0;

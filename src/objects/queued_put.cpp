@@ -9,7 +9,7 @@ namespace audiostore::objects {
 namespace {
 
 constexpr const char* kLatestPut =
-    "FROM audiostore.operations WHERE store = $1 AND key = $2 AND kind = 'put' AND state <> 'dead'"
+    "FROM audiostore.operation_rows WHERE store = $1 AND key = $2 AND kind = 'put' AND state <> 'dead'"
     " ORDER BY id DESC LIMIT 1";
 
 }  // namespace

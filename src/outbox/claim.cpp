@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "outbox/claim_packs.hpp"
 #include "pg/subtransaction.hpp"
 #include "tracking/holders.hpp"
 
@@ -17,22 +18,24 @@ enum : int { kId = 1, kKind, kKey, kTargetStore, kTarget, kAttempts, kInDoubt, k
 // An operation waits for every earlier one that reads or writes one of its keys. Dead ones hold nobody up.
 pg::Statement& claim_statement() {
   static pg::Statement statement(
-      "WITH due AS MATERIALIZED (SELECT o.ctid AS tid FROM audiostore.operations o "
+      "WITH due AS MATERIALIZED (SELECT o.ctid AS tid FROM audiostore.operation_rows o "
       "  WHERE o.store = $1 AND o.not_before <= $2 AND (o.not_before, o.id) > ($5, $6) "
       "  AND (o.state = 'pending' OR (o.state = 'running' AND o.leased_until < $2)) "
-      "  AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
       "    AND e.state <> 'dead' AND e.kind = 'delete') "
-      "  AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.key = o.key AND e.store = o.store AND e.id < o.id "
       "    AND e.state <> 'dead' AND e.kind <> 'delete') "
-      "  AND NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.target = o.key AND e.target_store = o.store "
+      "  AND NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.target = o.key AND e.target_store = o.store "
       "    AND e.id < o.id AND e.state <> 'dead' AND e.target_store IS NOT NULL) "
-      "  AND (o.target_store IS NULL OR NOT EXISTS (SELECT FROM audiostore.operations e WHERE e.id < o.id "
+      "  AND (o.target_store IS NULL OR NOT EXISTS (SELECT FROM audiostore.operation_rows e WHERE e.id < o.id "
       "    AND e.state <> 'dead' AND ("
       "    (e.key = o.target AND e.store = o.target_store AND e.kind = 'delete') OR "
       "    (e.key = o.target AND e.store = o.target_store AND e.kind <> 'delete') OR "
       "    (e.target = o.target AND e.target_store = o.target_store AND e.target_store IS NOT NULL)))) "
+      "  AND (o.kind = 'delete' OR NOT audiostore.packed_before(o.store::name, o.key, o.id)) "
+      "  AND (o.target_store IS NULL OR NOT audiostore.packed_before(o.target_store::name, o.target, o.id)) "
       "  ORDER BY o.not_before, o.id LIMIT $4 FOR UPDATE SKIP LOCKED) "
-      "UPDATE audiostore.operations o SET state = 'running', attempts = attempts + 1, leased_until = $3, "
+      "UPDATE audiostore.operation_rows o SET state = 'running', attempts = attempts + 1, leased_until = $3, "
       "  claimed_by = pg_backend_pid(), in_doubt = in_doubt OR state = 'running' FROM due WHERE o.ctid = due.tid "
       "RETURNING o.id, o.kind, o.key, o.target_store, o.target, o.attempts, o.in_doubt, o.options, o.not_before, "
       "  octet_length(o.payload)",
@@ -89,13 +92,7 @@ void check_deletes(const ClaimRequest& request, Claim& claim) {
   std::vector<std::string_view> keys;
   keys.reserve(order.size());
   for (std::size_t const i : order) keys.emplace_back(claim.operations[i].key);
-  std::vector<tracking::Holding> found;
-  // Tables and expressions of users are read here: an error of theirs must not take this transaction with it.
-  auto const failure = pg::attempt([&] {
-    tracking::Holders holders({.store = request.store, .purpose = tracking::Purpose::claiming});
-    if (!holders.empty()) found = holders.probe(keys);
-  });
-  if (failure) throw CannotJudge("whether live rows hold its objects could not be found out: " + failure->message);
+  std::vector<tracking::Holding> const found = who_holds(request.store, keys);
   for (std::size_t i = 0; i < found.size(); i++) {
     Operation& operation = claim.operations[order[i]];
     if (found[i] == tracking::Holding::none) continue;
@@ -105,13 +102,13 @@ void check_deletes(const ClaimRequest& request, Claim& claim) {
   claim.cancelled = held.size();
   claim.put_back = undecided.size();
   if (!held.empty()) {
-    static pg::Statement cancel("DELETE FROM audiostore.operations WHERE id = ANY($1)", {INT8ARRAYOID});
+    static pg::Statement cancel("DELETE FROM audiostore.operation_rows WHERE id = ANY($1)", {INT8ARRAYOID});
     cancel.execute({pg::bigint_array(held)});
   }
   if (!undecided.empty()) {
     // The longer it has waited, the longer it waits: a transaction open for hours is not asked every moment.
     static pg::Statement put_back(
-        "UPDATE audiostore.operations SET state = 'pending', attempts = attempts - 1, leased_until = NULL, "
+        "UPDATE audiostore.operation_rows SET state = 'pending', attempts = attempts - 1, leased_until = NULL, "
         "claimed_by = NULL, not_before = clock_timestamp() + "
         "  least(greatest((clock_timestamp() - enqueued_at) / 4, interval '50 ms'), interval '30 s') "
         "WHERE id = ANY($1)",
@@ -136,7 +133,7 @@ void load_payloads(std::size_t limit, Claim& claim, const std::vector<std::pair<
   }
   if (!beyond.empty()) {
     static pg::Statement give_back(
-        "UPDATE audiostore.operations SET state = 'pending', attempts = attempts - 1, leased_until = NULL, "
+        "UPDATE audiostore.operation_rows SET state = 'pending', attempts = attempts - 1, leased_until = NULL, "
         "claimed_by = NULL WHERE id = ANY($1)",
         {INT8ARRAYOID});
     give_back.execute({pg::bigint_array(beyond)});
@@ -147,7 +144,7 @@ void load_payloads(std::size_t limit, Claim& claim, const std::vector<std::pair<
     claim.reached = Position{};
     claim.full = true;
   }
-  static pg::Statement read("SELECT payload FROM audiostore.operations WHERE id = $1", {INT8OID});
+  static pg::Statement read("SELECT payload FROM audiostore.operation_rows WHERE id = $1", {INT8OID});
   for (Operation& operation : claim.operations) {
     if (operation.kind != Kind::put) continue;
     if (read.execute({Int64GetDatum(operation.id)}) == 1) operation.payload = read.rows().text(0, 1);
@@ -214,45 +211,70 @@ void claim_deletes(QueueTable& table, const ClaimRequest& request, Claim& claim)
 
 }  // namespace
 
+std::vector<tracking::Holding> who_holds(std::string_view store, std::span<const std::string_view> keys) {
+  std::vector<tracking::Holding> found;
+  // Tables and expressions of users are read here: an error of theirs must not take this transaction with it.
+  auto const failure = pg::attempt([&] {
+    tracking::Holders holders({.store = store, .purpose = tracking::Purpose::claiming});
+    if (!holders.empty()) found = holders.probe(keys);
+  });
+  if (failure) throw CannotJudge("whether live rows hold its objects could not be found out: " + failure->message);
+  return found;
+}
+
 Claim claim(const ClaimRequest& request) {
   // The claim must be on disk before a request is sent, whatever synchronous_commit says.
   ForceSyncCommit();
   Claim claim;
   claim.reached = request.after;
-  if (QueueTable table(Use::write); table.only_deletes()) {
+  claim.reached_packs = request.after_packs;
+  bool only_deletes = true;
+  if (QueueTable table(Use::write); (only_deletes = table.only_deletes())) {
     claim_deletes(table, request, claim);
   } else {
     claim_in_order(request, claim);
   }
   claim.full = claim.full || claim.operations.size() == request.limit;
   check_deletes(request, claim);
+  claim_packs(request, only_deletes, claim);
   return claim;
 }
 
 std::vector<DueStore> due_stores(TimePoint now) {
   static pg::Statement statement(
-      "WITH RECURSIVE stores(store) AS ("
-      "  (SELECT store FROM audiostore.operations ORDER BY store LIMIT 1) UNION ALL "
-      "  SELECT (SELECT o.store FROM audiostore.operations o WHERE o.store > stores.store ORDER BY o.store LIMIT 1) "
-      "  FROM stores WHERE stores.store IS NOT NULL) "
+      "WITH RECURSIVE row_stores(store) AS ("
+      "  (SELECT store FROM audiostore.operation_rows ORDER BY store LIMIT 1) UNION ALL "
+      "  SELECT (SELECT o.store FROM audiostore.operation_rows o WHERE o.store > s.store ORDER BY o.store LIMIT 1) "
+      "  FROM row_stores s WHERE s.store IS NOT NULL), "
+      "pack_stores(store) AS ("
+      "  (SELECT store FROM audiostore.operation_packs ORDER BY store LIMIT 1) UNION ALL "
+      "  SELECT (SELECT p.store FROM audiostore.operation_packs p WHERE p.store > s.store ORDER BY p.store LIMIT 1) "
+      "  FROM pack_stores s WHERE s.store IS NOT NULL) "
       "SELECT store, (SELECT CASE WHEN o.state = 'running' THEN o.leased_until ELSE o.not_before END "
-      "  FROM audiostore.operations o WHERE o.store = stores.store AND (o.state = 'pending' OR "
+      "  FROM audiostore.operation_rows o WHERE o.store = row_stores.store AND (o.state = 'pending' OR "
       "  (o.state = 'running' AND o.leased_until < $1)) ORDER BY o.not_before, o.id LIMIT 1) "
-      "FROM stores WHERE store IS NOT NULL",
+      "FROM row_stores WHERE store IS NOT NULL UNION ALL "
+      "SELECT store, (SELECT CASE WHEN p.state = 'running' THEN p.leased_until ELSE p.not_before END "
+      "  FROM audiostore.operation_packs p WHERE p.store = pack_stores.store AND (p.state = 'pending' OR "
+      "  (p.state = 'running' AND p.leased_until < $1)) ORDER BY p.not_before, p.id LIMIT 1) "
+      "FROM pack_stores WHERE store IS NOT NULL ORDER BY 1",
       {TIMESTAMPTZOID});
   statement.execute({TimestampTzGetDatum(pg::to_timestamp(now))});
   pg::Rows const rows = statement.rows();
-  std::vector<DueStore> stores(rows.size());
+  std::vector<DueStore> stores;
   for (std::size_t i = 0; i < rows.size(); i++) {
-    stores[i].store = rows.text(i, 1);
-    if (!rows.null(i, 2)) stores[i].next = rows.timestamp(i, 2);
+    std::string store = rows.text(i, 1);
+    if (stores.empty() || stores.back().store != store) stores.push_back({.store = std::move(store)});
+    if (!rows.null(i, 2)) stores.back().next = std::min(stores.back().next, rows.timestamp(i, 2));
   }
   return stores;
 }
 
 void release_lost_claims() {
   static pg::Statement claimants(
-      "SELECT DISTINCT claimed_by FROM audiostore.operations WHERE state = 'running' AND claimed_by IS NOT NULL", {});
+      "SELECT claimed_by FROM audiostore.operation_rows WHERE state = 'running' AND claimed_by IS NOT NULL UNION "
+      "SELECT claimed_by FROM audiostore.operation_packs WHERE state = 'running' AND claimed_by IS NOT NULL",
+      {});
   claimants.execute({});
   pg::Rows const rows = claimants.rows();
   std::vector<std::int64_t> lost;
@@ -262,10 +284,20 @@ void release_lost_claims() {
   }
   if (lost.empty()) return;
   static pg::Statement release(
-      "UPDATE audiostore.operations SET state = 'pending', in_doubt = true, leased_until = NULL, claimed_by = NULL "
+      "UPDATE audiostore.operation_rows SET state = 'pending', in_doubt = true, leased_until = NULL, claimed_by = NULL "
       "WHERE state = 'running' AND claimed_by = ANY($1)",
       {INT8ARRAYOID});
   release.execute({pg::bigint_array(lost)});
+  static pg::Statement release_packs(
+      "UPDATE audiostore.operation_packs SET state = 'pending', in_doubt = true, leased_until = NULL, claimed_by = NULL "
+      "WHERE state = 'running' AND claimed_by = ANY($1)",
+      {INT8ARRAYOID});
+  release_packs.execute({pg::bigint_array(lost)});
+  static pg::Statement fill_holes(
+      "DELETE FROM audiostore.operation_holes h WHERE NOT EXISTS (SELECT FROM audiostore.operation_packs p "
+      "WHERE h.id BETWEEN p.id AND p.id + p.key_count - 1)",
+      {});
+  fill_holes.execute({});
 }
 
 }  // namespace audiostore::outbox

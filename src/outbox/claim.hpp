@@ -14,12 +14,14 @@
 #include "outbox/queue_table.hpp"
 #include "pg/statement.hpp"
 #include "store/store.hpp"
+#include "tracking/holders.hpp"
 
 namespace audiostore::outbox {
 
 struct Operation {
   std::int64_t id = 0;
-  ItemPointerData tid{};  // of the claimed version, where it is known
+  ItemPointerData tid{};  // of the claimed version, where it is known; of the pack, where it is in one
+  std::int64_t pack = 0;  // none
   Kind kind = Kind::del;
   std::string key;
   std::string target_store;
@@ -37,11 +39,13 @@ struct ClaimRequest {
   std::size_t limit = 0;
   std::size_t payload_limit = 0;  // octets; at least one put is claimed whatever its size
   Position after;
+  Position after_packs;
 };
 
 struct Claim {
   std::vector<Operation> operations;
   Position reached;
+  Position reached_packs;
   bool full = false;          // there may be more that is due
   std::size_t cancelled = 0;  // deletes whose object a live row holds
   std::size_t put_back = 0;   // deletes whose key a transaction in progress holds
@@ -54,6 +58,9 @@ class CannotJudge : public std::runtime_error {
 };
 
 Claim claim(const ClaimRequest& request);
+
+// What Holders says of these keys (sorted); nothing where no column tracks the store. Throws CannotJudge.
+std::vector<tracking::Holding> who_holds(std::string_view store, std::span<const std::string_view> keys);
 
 struct DueStore {
   std::string store;

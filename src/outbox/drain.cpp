@@ -7,6 +7,7 @@
 #include "monitor/alerts.hpp"
 #include "monitor/progress.hpp"
 #include "outbox/enqueue.hpp"
+#include "outbox/settle_packs.hpp"
 #include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
 #include "pg/memory_scope.hpp"
@@ -155,6 +156,7 @@ void Drain::look(TimePoint now) {
     slot.name = found.store;
     slot.next = found.next;
     if (found.next <= slot.position.not_before) slot.position = {};
+    if (found.next <= slot.pack_position.not_before) slot.pack_position = {};
   }
   std::erase_if(slots_, [](auto const& entry) {
     Slot const& slot = entry.second;
@@ -190,7 +192,8 @@ void Drain::claim_for(Slot& slot, TimePoint now) {
                                  .lease = kLease,
                                  .limit = kMostClaimed,
                                  .payload_limit = kPayloadLimit,
-                                 .after = slot.position};
+                                 .after = slot.position,
+                                 .after_packs = slot.pack_position};
       claimed = claim(request);
     });
   } catch (const Error& error) {
@@ -209,13 +212,22 @@ void Drain::claim_for(Slot& slot, TimePoint now) {
   // Rows that others have locked are no change: a drain that met nothing else is done.
   if (!claimed.operations.empty() || claimed.cancelled + claimed.put_back > 0) looked_since_change_ = false;
   slot.position = claimed.reached;
+  slot.pack_position = claimed.reached_packs;
   slot.ready_until = now + kLease;
   if (!claimed.full) {
     // Whatever is left lies in the future, or behind: the next look tells.
     slot.next = DT_NOEND;
     if (claimed.operations.empty() && claimed.cancelled == 0) slot.not_again_before = now + kBlockedPause;
   }
-  for (Operation& operation : claimed.operations) slot.ready.push_back(std::move(operation));
+  for (Operation& operation : claimed.operations) {
+    if (operation.pack != 0) {
+      ClaimedPack& pack = packs_[operation.pack];
+      pack.keys++;
+      pack.outcome.id = operation.pack;
+      pack.outcome.tid = operation.tid;
+    }
+    slot.ready.push_back(std::move(operation));
+  }
   monitor::count({.done = claimed.cancelled, .failed = 0, .bytes = 0});
   drained_.operations += static_cast<std::int64_t>(claimed.cancelled);
 }
@@ -318,6 +330,7 @@ Outcome Drain::failure(const store::Common& common, const Operation& operation, 
   auto const delay =
       http::next_delay(operation.attempts, policy, {.kind = error.kind(), .retry_after = std::nullopt}, random_);
   Outcome outcome{.id = operation.id,
+                  .pack = operation.pack,
                   .result = Outcome::Result::failed,
                   .in_doubt = outcome_unknown(error.kind()),
                   .error = describe(error)};
@@ -334,7 +347,8 @@ void Drain::outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& o
     std::optional<Error> const& error = batch.errors[i];
     if (!error) {
       octets += operation.payload.size();
-      Outcome outcome{.id = operation.id, .tid = operation.tid, .result = Outcome::Result::done};
+      Outcome outcome{
+          .id = operation.id, .tid = operation.tid, .pack = operation.pack, .result = Outcome::Result::done};
       if (operation.kind == Kind::move) {
         outcome.result = Outcome::Result::copied;
         outcome.key = operation.key;
@@ -370,7 +384,8 @@ void Drain::outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& o
 void Drain::suspects_settled(Slot& slot, bool store_is_broken, TimePoint now, std::vector<Outcome>& outcomes) {
   for (Suspect const& suspect : slot.suspects) {
     if (store_is_broken) {
-      outcomes.push_back({.id = suspect.operation.id, .result = Outcome::Result::unsent});
+      outcomes.push_back(
+          {.id = suspect.operation.id, .pack = suspect.operation.pack, .result = Outcome::Result::unsent});
     } else {
       outcomes.push_back(failure(slot.open->config.common, suspect.operation, suspect.error, now));
     }
@@ -380,6 +395,7 @@ void Drain::suspects_settled(Slot& slot, bool store_is_broken, TimePoint now, st
 
 void Drain::settle_finished(TimePoint now) {
   std::vector<std::pair<Slot*, Error>> broken;
+  std::vector<Outcome> outcomes;
   for (auto running = running_.begin(); running != running_.end();) {
     if (!running->done) {
       ++running;
@@ -387,11 +403,11 @@ void Drain::settle_finished(TimePoint now) {
     }
     Slot& slot = *running->slot;
     slot.in_flight--;
-    std::size_t const first = unsettled_.outcomes.size();
+    std::size_t const first = outcomes.size();
     if (running->probe) {
       slot.probing = false;
       bool const still_broken = running->probe_error && transient_or_whole(running->probe_error->kind());
-      suspects_settled(slot, still_broken, now, unsettled_.outcomes);
+      suspects_settled(slot, still_broken, now, outcomes);
       if (still_broken) {
         broken.emplace_back(&slot, *running->probe_error);
       } else {
@@ -400,10 +416,10 @@ void Drain::settle_finished(TimePoint now) {
         unsettled_.recovered.push_back(slot.name);
       }
     } else {
-      outcomes_of(*running, now, unsettled_.outcomes);
+      outcomes_of(*running, now, outcomes);
     }
-    for (std::size_t i = first; i < unsettled_.outcomes.size(); i++) {
-      Outcome const& outcome = unsettled_.outcomes[i];
+    for (std::size_t i = first; i < outcomes.size(); i++) {
+      Outcome const& outcome = outcomes[i];
       if (outcome.result == Outcome::Result::failed && !outcome.retry_at) {
         unsettled_.died.emplace_back(slot.name, outcome.error);
       }
@@ -414,8 +430,25 @@ void Drain::settle_finished(TimePoint now) {
     }
     running = running_.erase(running);
   }
+  note(std::move(outcomes));
   settle_noted();
   for (auto& [slot, error] : broken) pause(*slot, error, now);
+}
+
+void Drain::note(std::vector<Outcome> outcomes) {
+  for (Outcome& outcome : outcomes) {
+    if (outcome.pack == 0) {
+      unsettled_.outcomes.push_back(std::move(outcome));
+      continue;
+    }
+    auto const found = packs_.find(outcome.pack);
+    if (found == packs_.end()) continue;
+    ClaimedPack& pack = found->second;
+    pack.outcome.outcomes.push_back(std::move(outcome));
+    if (pack.outcome.outcomes.size() < pack.keys) continue;
+    unsettled_.packs.push_back(std::move(pack.outcome));
+    packs_.erase(found);
+  }
 }
 
 // Only a commit makes us forget: after an error the next step tries again.
@@ -424,6 +457,7 @@ void Drain::settle_noted() {
   looked_since_change_ = false;
   in_transaction(transactions_, [&] {
     settle(unsettled_.outcomes);
+    settle_packs(unsettled_.packs);
     for (std::string const& store : unsettled_.recovered) monitor::clear_alert("store_paused", store);
     for (std::string const& store : unsettled_.judged) monitor::clear_alert("rows_unreadable", store);
     for (auto const& [store, error] : unsettled_.died) {
@@ -448,34 +482,57 @@ void Drain::extend(TimePoint now) {
   if (!any_due) return;
   for (Running& running : running_) {
     if (running.probe) continue;
-    for (Operation const& operation : running.batch.operations) ids.push_back(operation.id);
+    for (Operation const& operation : running.batch.operations) {
+      if (operation.pack == 0) ids.push_back(operation.id);
+    }
     running.batch.leased_until = now + kLease;
   }
   for (auto& [name, slot] : slots_) {
-    for (Operation const& operation : slot.ready) ids.push_back(operation.id);
-    for (Suspect const& suspect : slot.suspects) ids.push_back(suspect.operation.id);
+    for (Operation const& operation : slot.ready) {
+      if (operation.pack == 0) ids.push_back(operation.id);
+    }
+    for (Suspect const& suspect : slot.suspects) {
+      if (suspect.operation.pack == 0) ids.push_back(suspect.operation.id);
+    }
     slot.ready_until = now + kLease;
   }
-  in_transaction(transactions_, [&] { extend_leases(ids, now + kLease); });
+  std::vector<std::int64_t> packs;
+  packs.reserve(packs_.size());
+  for (auto const& [id, pack] : packs_) packs.push_back(id);
+  in_transaction(transactions_, [&] {
+    if (!ids.empty()) extend_leases(ids, now + kLease);
+    if (!packs.empty()) {
+      extend_pack_leases(packs, now + kLease);
+      // Their rows are elsewhere now.
+      for (auto& [id, pack] : packs_) ItemPointerSetInvalid(&pack.outcome.tid);
+    }
+  });
 }
 
 void Drain::stop() {
   settle_finished(clock_now());
-  std::vector<Outcome>& outcomes = unsettled_.outcomes;
+  std::vector<Outcome> outcomes;
   for (Running const& running : running_) {
     for (Operation const& operation : running.batch.operations) {
-      outcomes.push_back({.id = operation.id, .result = Outcome::Result::unsent, .in_doubt = running.batch.sent});
+      outcomes.push_back({.id = operation.id,
+                          .pack = operation.pack,
+                          .result = Outcome::Result::unsent,
+                          .in_doubt = running.batch.sent});
     }
   }
   for (auto& [name, slot] : slots_) {
     for (Operation const& operation : slot.ready) {
-      outcomes.push_back({.id = operation.id, .result = Outcome::Result::unsent, .in_doubt = operation.in_doubt});
+      outcomes.push_back({.id = operation.id,
+                          .pack = operation.pack,
+                          .result = Outcome::Result::unsent,
+                          .in_doubt = operation.in_doubt});
     }
     slot.ready.clear();
     suspects_settled(slot, true, clock_now(), outcomes);
     slot.in_flight = 0;
   }
   running_.clear();
+  note(std::move(outcomes));
   settle_noted();
 }
 

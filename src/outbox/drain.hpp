@@ -64,6 +64,7 @@ class Drain {
     std::string name;
     TimestampTz next = DT_NOEND;  // earliest operation, as of the last look
     Position position;
+    Position pack_position;
     TimePoint not_again_before{};  // nothing claimable was found although something is due
     Breaker breaker;
     Breaker claims;  // trips when claiming itself fails, which a probe of the store says nothing about
@@ -88,13 +89,21 @@ class Drain {
   // What has to be written down yet.
   struct Unsettled {
     std::vector<Outcome> outcomes;
+    std::vector<PackOutcome> packs;
     std::vector<std::string> recovered;                     // stores
     std::vector<std::string> judged;                        // stores whose rows can be asked
     std::vector<std::pair<std::string, std::string>> died;  // store and error
-    bool empty() const { return outcomes.empty() && recovered.empty() && judged.empty() && died.empty(); }
+    bool empty() const { return outcomes.empty() && packs.empty() && recovered.empty() && judged.empty() && died.empty(); }
+  };
+
+  // A pack that is claimed: it is settled when what became of all its keys is known.
+  struct ClaimedPack {
+    std::size_t keys = 0;
+    PackOutcome outcome;
   };
 
   void settle_finished(TimePoint now);
+  void note(std::vector<Outcome> outcomes);
   void settle_noted();
   void outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& outcomes);
   Outcome failure(const store::Common& common, const Operation& operation, const Error& error, TimePoint now);
@@ -117,6 +126,7 @@ class Drain {
   Random& random_;
   std::map<std::string, Slot, std::less<>> slots_;
   std::list<Running> running_;
+  std::map<std::int64_t, ClaimedPack> packs_;
   Unsettled unsettled_;
   Drained drained_;
   monitor::Running progress_;  // from the first operation of a drain to its last

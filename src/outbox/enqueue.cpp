@@ -1,16 +1,27 @@
-// What users' statements do to the outbox. Grace periods count from the commit: see on_pre_commit().
+// What users' statements do to the outbox. Grace periods count from the commit: see transaction_end.cpp.
+//
+// Deletes of a large statement become packs, which cost a hundredth of the rows. So that nobody waits for a whole
+// statement's keys, one transaction at a time writes packs of a store (a lock that is asked for, never waited for); the
+// others write rows meanwhile. Whoever writes rows looks into the packs afterwards, whoever writes packs looks at the
+// rows: what is committed and says the same is replaced. Two transactions that did not see each other leave a row and
+// a packed delete of one key: both are carried out or taken back, and the view operations shows the row.
 #include "outbox/enqueue.hpp"
 
 #include <vector>
 
 #include "foreign/catalog.hpp"
 #include "outbox/grace.hpp"
+#include "outbox/pack_table.hpp"
 #include "outbox/queue_table.hpp"
 #include "outbox/transaction_end.hpp"
+#include "pg/identity.hpp"
 #include "pg/memory_scope.hpp"
 
 namespace audiostore::outbox {
 namespace {
+
+// Statements that let go of fewer keys queue rows.
+constexpr std::size_t kWorthPacking = 1000;
 
 struct KindName {
   Kind kind;
@@ -73,57 +84,34 @@ QueueRow new_row(Kind kind, Datum store, std::string_view reason, TimestampTz du
 }
 
 // The key that the operation writes or removes last decides which pending delete it makes pointless.
-void replace_pending_delete(QueueTable& table, std::string_view store, std::string_view key) {
+void replace_pending_delete(QueueTable& table, PackTable& packs, std::string_view store, std::string_view key) {
   // A delete on the wire or in doubt stays: this operation waits behind it, and then writes the key again.
   table.take_back_delete(store, key);
+  if (!packs.empty()) packs.take_back(store, key);
 }
 
-}  // namespace
+bool stands(TakenBack found) { return found == TakenBack::running || found == TakenBack::in_doubt; }
 
-void throw_being_deleted(std::string_view store, std::string_view key) {
-  throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
-                     "object \"" + std::string(key) + "\" of store \"" + std::string(store) + "\" is being deleted",
-                     "A delete of this key is on its way to the store, or may have reached it.",
-                     "Retry when the delete is done (see audiostore.pending_operations), or use another key.");
+// A row with a delete of this key has just been written: replaces what packs have of it, or gives way to it. Returns
+// whether the row stays.
+bool settle_with_packs(QueueTable& table, PackTable& packs, std::string_view store, std::string_view key) {
+  if (!stands(packs.take_back(store, key))) return true;
+  table.take_back_delete(store, key);
+  table.drop_unstarted_writes(store, key);
+  return false;
 }
 
-std::int64_t enqueue(const NewOperation& operation) {
-  foreign::StoreHandle const handle = foreign::find_store(operation.store);
-  foreign::claim_if_unclaimed(handle);
-  pg::MemoryScope const memory("audiostore enqueue");
-  QueueTable table(Use::write);
-  Grace const grace = operation.kind == Kind::del && !operation.due ? grace_of(operation.store) : Grace{};
-  TimestampTz const due = operation.due.value_or(grace.due_now());
-  QueueRow row = new_row(operation.kind, text_datum(operation.store), operation.reason, due);
-  std::int64_t const id = table.next_ids(1).front();
-  row.set(column::id, Int64GetDatum(id));
-  row.set(column::key, text_datum(operation.key));
-  if (operation.kind == Kind::copy || operation.kind == Kind::move) {
-    row.set(column::target_store, text_datum(operation.target_store));
-    row.set(column::target, text_datum(operation.target_key));
-    replace_pending_delete(table, operation.target_store, operation.target_key);
-  } else if (operation.kind == Kind::set_class) {
-    row.set(column::target, text_datum(operation.target_key));
-  } else if (operation.kind == Kind::put) {
-    replace_pending_delete(table, operation.store, operation.key);
-  }
-  if (operation.payload) row.set(column::payload, text_datum(*operation.payload));
-  if (operation.options_json != "{}" && !operation.options_json.empty()) {
-    std::string const json(operation.options_json);
-    row.set(column::options, pg::call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.c_str())); }));
-  }
-  bool const stayed = table.insert(std::span(&row, 1), operation.kind == Kind::del) == 1;
-  note_queued(operation.store, grace, id, id);
-  if (stayed) return id;
-  return table.find_delete(operation.store, operation.key).value_or(id);
-}
+// What enqueue_deletes() writes, apart from the keys.
+struct Deletes {
+  std::string_view store;
+  std::string_view reason;
+  Grace grace;
+  TimestampTz due;
+};
 
-std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string_view> keys, std::string_view reason) {
-  if (keys.empty()) return 0;
-  pg::MemoryScope const memory("audiostore enqueue deletes");
-  QueueTable table(Use::write);
-  Grace const grace = grace_of(store);
-  QueueRow const pattern = new_row(Kind::del, text_datum(store), reason, grace.due_now());
+std::int64_t enqueue_rows(QueueTable& table, PackTable& packs, const Deletes& deletes,
+                          std::span<const std::string_view> keys) {
+  QueueRow const pattern = new_row(Kind::del, text_datum(deletes.store), deletes.reason, deletes.due);
   std::int64_t queued = 0;
   std::int64_t first_id = 0;
   std::int64_t last_id = 0;
@@ -142,9 +130,121 @@ std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string
       rows[i].set(column::key, texts.add(batch[i]));
     }
     queued += table.insert(rows, true);
+    if (packs.empty()) continue;
+    for (std::string_view const key : batch) {
+      if (!settle_with_packs(table, packs, deletes.store, key)) queued--;
+    }
   }
-  note_queued(store, grace, first_id, last_id);
+  note_queued(deletes.store, deletes.grace, first_id, last_id);
   return queued;
+}
+
+// Whether this transaction may write packs of the store, to its end.
+bool may_pack(std::string_view store) {
+  Oid const table = pg::own_relation("operation_packs");
+  if (!OidIsValid(table)) return false;
+  return pg::call([&] {
+    LOCKTAG tag;
+    auto const hash = DatumGetUInt32(
+        hash_any(reinterpret_cast<const unsigned char*>(store.data()), static_cast<int>(store.size())));
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, hash, 0);
+    return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+  });
+}
+
+std::int64_t enqueue_packs(QueueTable& table, PackTable& packs, const Deletes& deletes,
+                           std::span<const std::string_view> keys) {
+  std::int64_t const first_id = table.next_id_of(keys.size());
+  packs.insert({.store = deletes.store,
+                .reason = deletes.reason,
+                .enqueued_at = GetCurrentTimestamp(),
+                .not_before = deletes.due,
+                .first_id = first_id},
+               keys);
+  auto queued = static_cast<std::int64_t>(keys.size());
+  // Ours gives way to one that is under way already.
+  auto const give_way = [&](std::size_t i) {
+    packs.drop(first_id + static_cast<std::int64_t>(i));
+    table.drop_unstarted_writes(deletes.store, keys[i]);
+    queued--;
+  };
+  table.take_back_deletes(deletes.store, keys, [&](std::size_t i, TakenBack found) {
+    if (stands(found)) give_way(i);
+  });
+  for (std::size_t const i : packs.among(deletes.store, keys, first_id)) {
+    if (stands(packs.take_back(deletes.store, keys[i], first_id))) give_way(i);
+  }
+  note_queued(deletes.store, deletes.grace, first_id, first_id + static_cast<std::int64_t>(keys.size()) - 1);
+  return queued;
+}
+
+}  // namespace
+
+void throw_being_deleted(std::string_view store, std::string_view key) {
+  throw pg::SqlError(ERRCODE_OBJECT_IN_USE,
+                     "object \"" + std::string(key) + "\" of store \"" + std::string(store) + "\" is being deleted",
+                     "A delete of this key is on its way to the store, or may have reached it.",
+                     "Retry when the delete is done (see audiostore.pending_operations), or use another key.");
+}
+
+std::int64_t enqueue(const NewOperation& operation) {
+  foreign::StoreHandle const handle = foreign::find_store(operation.store);
+  foreign::claim_if_unclaimed(handle);
+  pg::MemoryScope const memory("audiostore enqueue");
+  QueueTable table(Use::write);
+  PackTable packs;
+  Grace const grace = operation.kind == Kind::del && !operation.due ? grace_of(operation.store) : Grace{};
+  TimestampTz const due = operation.due.value_or(grace.due_now());
+  QueueRow row = new_row(operation.kind, text_datum(operation.store), operation.reason, due);
+  std::int64_t const id = table.next_ids(1).front();
+  row.set(column::id, Int64GetDatum(id));
+  row.set(column::key, text_datum(operation.key));
+  if (operation.kind == Kind::copy || operation.kind == Kind::move) {
+    row.set(column::target_store, text_datum(operation.target_store));
+    row.set(column::target, text_datum(operation.target_key));
+    replace_pending_delete(table, packs, operation.target_store, operation.target_key);
+  } else if (operation.kind == Kind::set_class) {
+    row.set(column::target, text_datum(operation.target_key));
+  } else if (operation.kind == Kind::put) {
+    replace_pending_delete(table, packs, operation.store, operation.key);
+  }
+  if (operation.payload) row.set(column::payload, text_datum(*operation.payload));
+  if (operation.options_json != "{}" && !operation.options_json.empty()) {
+    std::string const json(operation.options_json);
+    row.set(column::options, pg::call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.c_str())); }));
+  }
+  bool stayed = table.insert(std::span(&row, 1), operation.kind == Kind::del) == 1;
+  if (stayed && operation.kind == Kind::del && !packs.empty()) {
+    stayed = settle_with_packs(table, packs, operation.store, operation.key);
+  }
+  note_queued(operation.store, grace, id, id);
+  if (stayed) return id;
+  if (auto const other = table.find_delete(operation.store, operation.key)) return *other;
+  return packs.find(operation.store, operation.key).value_or(id);
+}
+
+std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string_view> keys, std::string_view reason) {
+  if (keys.empty()) return 0;
+  pg::MemoryScope const memory("audiostore enqueue deletes");
+  QueueTable table(Use::write);
+  PackTable packs;
+  Grace const grace = grace_of(store);
+  Deletes const deletes{.store = store, .reason = reason, .grace = grace, .due = grace.due_now()};
+  if (keys.size() < kWorthPacking || !may_pack(store)) return enqueue_rows(table, packs, deletes, keys);
+  auto const too_long = [](std::string_view key) { return key.size() > kLongestPackedKey; };
+  if (std::none_of(keys.begin(), keys.end(), too_long)) return enqueue_packs(table, packs, deletes, keys);
+  std::vector<std::string_view> packable;
+  std::vector<std::string_view> others;
+  for (std::string_view const key : keys) (too_long(key) ? others : packable).push_back(key);
+  std::int64_t const queued = enqueue_rows(table, packs, deletes, others);
+  return queued + (packable.empty() ? 0 : enqueue_packs(table, packs, deletes, packable));
+}
+
+TakenBack take_back_delete(std::string_view store, std::string_view key) {
+  TakenBack const row = QueueTable(Use::lookup).take_back_delete(store, key);
+  if (stands(row)) return row;
+  PackTable packs;
+  return packs.empty() ? row : std::max(row, packs.take_back(store, key));
 }
 
 void reference_keys(std::string_view store, std::span<const std::string_view> keys) {
@@ -152,8 +252,12 @@ void reference_keys(std::string_view store, std::span<const std::string_view> ke
   pg::MemoryScope const memory("audiostore reference");
   QueueTable table(Use::lookup);
   for (std::string_view const key : keys) {
-    TakenBack const found = table.take_back_delete(store, key);
-    if (found == TakenBack::running || found == TakenBack::in_doubt) throw_being_deleted(store, key);
+    if (stands(table.take_back_delete(store, key))) throw_being_deleted(store, key);
+  }
+  PackTable packs;
+  if (packs.empty()) return;
+  for (std::string_view const key : keys) {
+    if (stands(packs.take_back(store, key))) throw_being_deleted(store, key);
   }
 }
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "pg/pg.hpp"
+#include "outbox/queue_table.hpp"
 
 namespace audiostore::outbox {
 
@@ -38,6 +38,9 @@ std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string
 // The calling transaction has rows that hold these keys (distinct, sorted) now: takes back their pending deletes.
 // Throws SqlError 55006 when one of the deletes is on the wire or its outcome is unknown.
 void reference_keys(std::string_view store, std::span<const std::string_view> keys);
+
+// Takes back the pending delete of a key, from wherever it is queued.
+TakenBack take_back_delete(std::string_view store, std::string_view key);
 
 // SqlError 55006: a reference to, or an undelete of, an object that may be gone already.
 [[noreturn]] void throw_being_deleted(std::string_view store, std::string_view key);

@@ -28,12 +28,39 @@ void check_store(const std::string& store) {
   }
 }
 
+// A packed delete is locked with its pack, which no worker claims then.
+bool lock_packed(std::int64_t id) {
+  static pg::Statement statement(
+      "SELECT 'delete', p.state, p.store, k.key, NULL, NULL, false FROM "
+      "(SELECT * FROM audiostore.operation_packs WHERE id <= $1 ORDER BY id DESC LIMIT 1 FOR UPDATE) p, "
+      "audiostore.unpack_keys(p.id, p.keys) k WHERE k.id = $1 "
+      "AND NOT EXISTS (SELECT FROM audiostore.operation_holes h WHERE h.id = $1)",
+      {INT8OID});
+  return statement.execute({Int64GetDatum(id)}) != 0;
+}
+
+// Makes it a row of its own.
+bool unpack(std::int64_t id) {
+  static pg::Statement insert(
+      "INSERT INTO audiostore.operation_rows "
+      "(id, enqueued_at, not_before, attempts, in_doubt, kind, state, store, key, reason, last_error) "
+      "OVERRIDING SYSTEM VALUE SELECT k.id, p.enqueued_at, p.not_before, p.attempts, p.in_doubt, 'delete', p.state, "
+      "p.store, k.key, p.reason, p.last_error FROM "
+      "(SELECT * FROM audiostore.operation_packs WHERE id <= $1 ORDER BY id DESC LIMIT 1) p, "
+      "audiostore.unpack_keys(p.id, p.keys) k WHERE k.id = $1",
+      {INT8OID});
+  if (insert.execute({Int64GetDatum(id)}) == 0) return false;
+  static pg::Statement cut("SELECT audiostore.cut_packed_operation($1)", {INT8OID});
+  cut.execute({Int64GetDatum(id)});
+  return true;
+}
+
 Locked lock_operation(std::int64_t id) {
   static pg::Statement statement(
-      "SELECT kind, state, store, key, target_store, target, in_doubt OR attempts > 0 FROM audiostore.operations "
+      "SELECT kind, state, store, key, target_store, target, in_doubt OR attempts > 0 FROM audiostore.operation_rows "
       "WHERE id = $1 FOR UPDATE",
       {INT8OID});
-  if (statement.execute({Int64GetDatum(id)}) == 0) {
+  if (statement.execute({Int64GetDatum(id)}) == 0 && !lock_packed(id)) {
     throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "operation " + std::to_string(id) + " does not exist",
                        "It may be done: operations that are done are removed.",
                        "See audiostore.pending_operations and audiostore.dead_operations.");
@@ -58,7 +85,8 @@ void refuse_running(std::int64_t id, const Locked& operation) {
 
 void clear_alert_when_none_dead(const std::string& store) {
   static pg::Statement statement(
-      "SELECT FROM audiostore.operations WHERE store = $1 AND state = 'dead' AND not_before = 'infinity' LIMIT 1",
+      "SELECT FROM audiostore.operation_rows WHERE store = $1 AND state = 'dead' AND not_before = 'infinity' UNION ALL "
+      "SELECT FROM audiostore.operation_packs WHERE store = $1 AND state = 'dead' AND not_before = 'infinity' LIMIT 1",
       {TEXTOID});
   if (statement.execute({pg::text_argument(store)}) == 0) monitor::clear_alert("dead_operation", store);
 }
@@ -84,9 +112,10 @@ Datum retry_operation(FunctionCallInfo fcinfo) {
   pg::AsExtensionOwner const owner;
   refuse_running(id, operation);
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = 'pending', attempts = 0, not_before = clock_timestamp() WHERE id = $1",
+      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = 0, not_before = clock_timestamp() "
+      "WHERE id = $1",
       {INT8OID});
-  statement.execute({Int64GetDatum(id)});
+  if (statement.execute({Int64GetDatum(id)}) == 0 && unpack(id)) statement.execute({Int64GetDatum(id)});
   clear_alert_when_none_dead(operation.store);
   wake_at_commit();
   PG_RETURN_BOOL(true);
@@ -103,8 +132,9 @@ Datum cancel_operation(FunctionCallInfo fcinfo) {
   check_store(operation.store);
   pg::AsExtensionOwner const owner;
   refuse_running(id, operation);
-  static pg::Statement statement("DELETE FROM audiostore.operations WHERE id = $1", {INT8OID});
-  statement.execute({Int64GetDatum(id)});
+  static pg::Statement statement("DELETE FROM audiostore.operation_rows WHERE id = $1", {INT8OID});
+  static pg::Statement cut("SELECT audiostore.cut_packed_operation($1)", {INT8OID});
+  if (statement.execute({Int64GetDatum(id)}) == 0) cut.execute({Int64GetDatum(id)});
   if (operation.may_have_written) {
     if (operation.kind == "put") delete_unless_held(operation.store, operation.key);
     if (operation.kind == "copy" || operation.kind == "move")
@@ -120,8 +150,7 @@ Datum undelete(FunctionCallInfo fcinfo) {
   std::string const key(arguments.text(1, "key"));
   foreign::check_usage(foreign::find_store(store), GetUserId());
   pg::MemoryScope const memory("audiostore undelete");
-  QueueTable table(Use::lookup);
-  switch (table.take_back_delete(store, key)) {
+  switch (take_back_delete(store, key)) {
     case TakenBack::none: PG_RETURN_BOOL(false);
     case TakenBack::taken: PG_RETURN_BOOL(true);
     case TakenBack::running:

@@ -1,4 +1,4 @@
-// The heap of audiostore.operations and its indexes, opened for writing rows without the executor: that would build
+// The heap of audiostore.operation_rows and its indexes, opened for writing rows without the executor: that would build
 // its state for every single-row statement of a user. All of it runs inside pg::call.
 #pragma once
 

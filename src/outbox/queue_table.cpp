@@ -5,6 +5,7 @@
 
 #include "outbox/queue_relations.hpp"
 #include "pg/identity.hpp"
+#include "pg/sequence.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -41,9 +42,9 @@ struct QueueTable::Impl {
   };
 
   void open(Use use) {
-    Oid const relation = pg::own_relation("operations");
+    Oid const relation = pg::own_relation("operation_rows");
     if (!OidIsValid(relation)) {
-      throw pg::SqlError(ERRCODE_UNDEFINED_TABLE, "relation \"audiostore.operations\" does not exist", {},
+      throw pg::SqlError(ERRCODE_UNDEFINED_TABLE, "relation \"audiostore.operation_rows\" does not exist", {},
                          "Create the extension audiostore in this database.");
     }
     Oid const delete_index = use == Use::lookup ? pg::own_relation("operations_delete") : InvalidOid;
@@ -61,7 +62,7 @@ struct QueueTable::Impl {
     });
     if (!complete) {
       close();
-      throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "an index of \"audiostore.operations\" is missing", {},
+      throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "an index of \"audiostore.operation_rows\" is missing", {},
                          "Restore the extension's indexes operations_due, operations_delete and operations_other.");
     }
   }
@@ -280,24 +281,8 @@ struct QueueTable::Impl {
   }
 
   void claim_deletes(const DueRows& due, std::vector<ClaimedDelete>& claimed) {
-    Datum const store = make_text(due.store);
-    ScanKeyData after[2];
-    ScanKeyEntryInitialize(&after[0], SK_ROW_MEMBER, 2, BTGreaterStrategyNumber, TIMESTAMPTZOID, InvalidOid,
-                           F_TIMESTAMPTZ_CMP, TimestampTzGetDatum(due.after.not_before));
-    ScanKeyEntryInitialize(&after[1], SK_ROW_MEMBER | SK_ROW_END, 3, BTGreaterStrategyNumber, INT8OID, InvalidOid,
-                           F_BTINT8CMP, Int64GetDatum(due.after.id));
-    ScanKeyData keys[3];
-    ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, TEXTOID, C_COLLATION_OID, F_TEXTEQ, store);
-    keys[1] = {};
-    keys[1].sk_flags = SK_ROW_HEADER;
-    keys[1].sk_attno = after[0].sk_attno;
-    keys[1].sk_strategy = BTGreaterStrategyNumber;
-    keys[1].sk_argument = PointerGetDatum(after);
-    ScanKeyEntryInitialize(&keys[2], 0, 2, BTLessEqualStrategyNumber, TIMESTAMPTZOID, InvalidOid, F_TIMESTAMPTZ_LE,
-                           TimestampTzGetDatum(due.now));
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
-    IndexScanDesc const scan = pg::begin_index_scan(table.heap, table.due, snapshot, 3);
-    index_rescan(scan, keys, 3, nullptr, 0);
+    IndexScanDesc const scan = begin_due_scan(table.heap, table.due, snapshot, due);
     TupleTableSlot* const changed = MakeSingleTupleTableSlot(RelationGetDescr(table.heap), &TTSOpsHeapTuple);
     MemoryContext const each = AllocSetContextCreate(CurrentMemoryContext, "audiostore claim", ALLOCSET_DEFAULT_SIZES);
     while (claimed.size() < due.limit && index_getnext_slot(scan, ForwardScanDirection, slot)) {
@@ -317,8 +302,53 @@ struct QueueTable::Impl {
     CommandCounterIncrement();
   }
 
-  // A delete of this key that cannot be replaced is under way, and another one was asked for: what was queued to
-  // write the key in between has lost its purpose.
+  // Which of these keys have entries in operations_delete: walks along the index, and looks for each key when there
+  // turns out to be too much between them.
+  void keys_with_entries(std::string_view store, std::span<const std::string_view> keys,
+                         std::vector<std::size_t>& found) const {
+    constexpr std::size_t kMostSkipped = 8;  // for each key
+    constexpr std::size_t kAnyway = 64;
+    SnapshotData any;
+    InitDirtySnapshot(any);
+    IndexScanDesc const scan = pg::begin_index_scan(table.heap, table.deletes, &any, 1);
+    scan->xs_want_itup = true;
+    MemoryContext const each = AllocSetContextCreate(CurrentMemoryContext, "audiostore walk", ALLOCSET_SMALL_SIZES);
+    std::size_t at = 0;
+    std::size_t skipped = 0;
+    auto const seek = [&] {
+      ScanKeyData from;
+      MemoryContextReset(each);
+      MemoryContext const outer = MemoryContextSwitchTo(each);
+      Datum const key = make_text(keys[at]);
+      MemoryContextSwitchTo(outer);
+      ScanKeyEntryInitialize(&from, 0, 1, BTGreaterEqualStrategyNumber, TEXTOID, C_COLLATION_OID, F_TEXT_GE, key);
+      index_rescan(scan, &from, 1, nullptr, 0);
+    };
+    seek();
+    while (at < keys.size() && index_getnext_tid(scan, ForwardScanDirection) != nullptr) {
+      CHECK_FOR_INTERRUPTS();
+      bool null = false;
+      auto* text = reinterpret_cast<struct varlena*>(DatumGetPointer(index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &null)));
+      struct varlena* const plain = VARATT_IS_COMPRESSED(text) ? pg_detoast_datum_packed(text) : text;
+      std::string_view const entry(VARDATA_ANY(plain), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(plain)));
+      std::size_t const before = at;
+      while (at < keys.size() && keys[at] < entry) at++;
+      bool const met = at < keys.size() && keys[at] == entry;
+      if (met && text_equals(index_getattr(scan->xs_itup, 2, scan->xs_itupdesc, &null), store) &&
+          (found.empty() || found.back() != at)) {
+        found.push_back(at);
+      }
+      if (plain != text) pfree(plain);
+      if (!met && at == before && at < keys.size()) skipped++;
+      if (skipped > kAnyway + kMostSkipped * at) {
+        seek();
+        skipped -= kMostSkipped;
+      }
+    }
+    MemoryContextDelete(each);
+    index_endscan(scan);
+  }
+
   void drop_unstarted_writes(Datum store, Datum key) const {
     for (;;) {
       Found const found = find_in(table.other, store, key, nullptr);
@@ -379,6 +409,11 @@ std::vector<std::int64_t> QueueTable::remove_claimed(std::span<const ClaimedRow>
   return elsewhere;
 }
 
+std::int64_t QueueTable::next_id_of(std::size_t count) {
+  Oid const sequence = pg::own_relation("operations_id_seq");
+  return pg::call([&] { return pg::take_from_sequence(sequence, static_cast<std::int64_t>(count)); });
+}
+
 std::int64_t QueueTable::insert(std::span<QueueRow> rows, bool deletes) {
   std::int64_t stayed = 0;
   for (std::size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
@@ -394,6 +429,20 @@ TakenBack QueueTable::take_back_delete(std::string_view store, std::string_view 
     TransactionId inserter = InvalidTransactionId;
     return impl_->take_back(make_text(store), make_text(key), nullptr, inserter);
   });
+}
+
+void QueueTable::take_back_deletes(std::string_view store, std::span<const std::string_view> keys,
+                                   const std::function<void(std::size_t, TakenBack)>& found) {
+  std::vector<std::size_t> which;
+  pg::call([&] { impl_->keys_with_entries(store, keys, which); });
+  for (std::size_t const i : which) {
+    TakenBack const what = take_back_delete(store, keys[i]);
+    if (what != TakenBack::none) found(i, what);
+  }
+}
+
+void QueueTable::drop_unstarted_writes(std::string_view store, std::string_view key) {
+  pg::call([&] { impl_->drop_unstarted_writes(make_text(store), make_text(key)); });
 }
 
 std::optional<std::int64_t> QueueTable::find_delete(std::string_view store, std::string_view key) {

@@ -1,4 +1,4 @@
-// The heap and indexes of audiostore.operations, for code that cannot afford the executor. Rows of other
+// The heap and indexes of audiostore.operation_rows, for code that cannot afford the executor. Rows of other
 // transactions in progress are seen (SnapshotDirty): that is what makes the races in DESIGN 5 decidable
 // without locks on keys.
 #pragma once
@@ -11,11 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "outbox/due_scan.hpp"
 #include "pg/guard.hpp"
 
 namespace audiostore::outbox {
 
-// Columns of audiostore.operations, in the order of operations.sql.
+// Columns of audiostore.operation_rows, in the order of operations.sql.
 namespace column {
 enum : AttrNumber {
   id = 1,
@@ -58,20 +59,6 @@ enum class TakenBack {
   in_doubt,  // an earlier attempt may have reached the store
 };
 
-// Where claims have come to in a store: rows up to there are not looked at again.
-struct Position {
-  TimestampTz not_before = DT_NOBEGIN;
-  std::int64_t id = 0;
-};
-
-struct DueRows {
-  std::string_view store;
-  TimestampTz now;
-  TimestampTz lease_until;
-  Position after;
-  std::size_t limit;
-};
-
 // The version of a row that a claim wrote.
 struct ClaimedRow {
   std::int64_t id = 0;
@@ -99,6 +86,8 @@ class QueueTable {
 
   // In rising order.
   std::vector<std::int64_t> next_ids(std::size_t count);
+  // So many, side by side; the first.
+  std::int64_t next_id_of(std::size_t count);
 
   // Inserts rows that differ in id and key only where there are several. For deletes, sees to it that one
   // pending delete is left for each key; returns how many rows stayed.
@@ -106,6 +95,12 @@ class QueueTable {
 
   // Removes the pending delete of this key, waiting for whoever has it locked.
   TakenBack take_back_delete(std::string_view store, std::string_view key);
+  // The same for keys in byte order, most of which have none: calls found(index, what became of it) for the others.
+  void take_back_deletes(std::string_view store, std::span<const std::string_view> keys,
+                         const std::function<void(std::size_t, TakenBack)>& found);
+  // A delete of this key is under way that cannot be replaced, and another one was asked for: what was queued to write
+  // the key in between has lost its purpose.
+  void drop_unstarted_writes(std::string_view store, std::string_view key);
 
   // No visible operation is of another kind.
   bool only_deletes();

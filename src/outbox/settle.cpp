@@ -7,14 +7,14 @@ namespace {
 
 std::uint64_t remove(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "DELETE FROM audiostore.operations WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
+      "DELETE FROM audiostore.operation_rows WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID});
   return statement.execute({pg::bigint_array(ids)});
 }
 
 void give_back(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
+      "UPDATE audiostore.operation_rows SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
       "claimed_by = NULL WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID});
   statement.execute({pg::bigint_array(ids)});
@@ -22,7 +22,7 @@ void give_back(const std::vector<std::int64_t>& ids) {
 
 void fail(const Outcome& outcome) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = CASE WHEN $2 IS NULL THEN 'dead' ELSE 'pending' END, "
+      "UPDATE audiostore.operation_rows SET state = CASE WHEN $2 IS NULL THEN 'dead' ELSE 'pending' END, "
       "not_before = coalesce($2, 'infinity'), leased_until = NULL, claimed_by = NULL, last_error = $3, "
       "in_doubt = in_doubt OR $4 WHERE id = $1 AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID});
@@ -34,7 +34,7 @@ void fail(const Outcome& outcome) {
 
 void give_back_in_doubt(const std::vector<std::int64_t>& ids) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET state = 'pending', leased_until = NULL, claimed_by = NULL, in_doubt = true "
+      "UPDATE audiostore.operation_rows SET state = 'pending', leased_until = NULL, claimed_by = NULL, in_doubt = true "
       "WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID});
   statement.execute({pg::bigint_array(ids)});
@@ -71,7 +71,7 @@ void settle(const std::vector<Outcome>& outcomes) {
 
 void extend_leases(const std::vector<std::int64_t>& ids, TimePoint until) {
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET leased_until = $2 "
+      "UPDATE audiostore.operation_rows SET leased_until = $2 "
       "WHERE id = ANY($1) AND state = 'running' AND claimed_by = pg_backend_pid()",
       {INT8ARRAYOID, TIMESTAMPTZOID});
   statement.execute({pg::bigint_array(ids), TimestampTzGetDatum(pg::to_timestamp(until))});

@@ -18,6 +18,7 @@ namespace audiostore::outbox {
 struct Outcome {
   std::int64_t id = 0;
   ItemPointerData tid{};  // done: where the claim left the row, where that is known
+  std::int64_t pack = 0;  // none
   enum class Result {
     done,
     copied,  // a move whose copy is in place: what is left is the delete of its source
@@ -29,6 +30,13 @@ struct Outcome {
   std::optional<TimePoint> retry_at = {};  // failed: none makes it dead
   std::string key = {};                    // copied
   std::string store = {};                  // copied
+};
+
+// All the deletes of a pack that were claimed.
+struct PackOutcome {
+  std::int64_t id = 0;
+  ItemPointerData tid{};
+  std::vector<Outcome> outcomes;
 };
 
 // Inside the caller's transaction.

@@ -24,10 +24,15 @@ void restart_grace() {
   pg::Spi spi;
   pg::AsExtensionOwner const owner;
   static pg::Statement statement(
-      "UPDATE audiostore.operations SET not_before = clock_timestamp() + (not_before - enqueued_at) "
+      "UPDATE audiostore.operation_rows SET not_before = clock_timestamp() + (not_before - enqueued_at) "
       "WHERE id BETWEEN $1 AND $2 AND kind = 'delete' AND state = 'pending' AND not_before > clock_timestamp()",
       {INT8OID, INT8OID});
   statement.execute({Int64GetDatum(queued.first_graced), Int64GetDatum(queued.last_graced)});
+  static pg::Statement packs(
+      "UPDATE audiostore.operation_packs SET not_before = clock_timestamp() + (not_before - enqueued_at) "
+      "WHERE id BETWEEN $1 AND $2 AND state = 'pending' AND attempts = 0 AND not_before > clock_timestamp()",
+      {INT8OID, INT8OID});
+  packs.execute({Int64GetDatum(queued.first_graced), Int64GetDatum(queued.last_graced)});
 }
 
 void on_transaction_event(XactEvent event, void* /*unused*/) {

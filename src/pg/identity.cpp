@@ -6,10 +6,10 @@ AsExtensionOwner::AsExtensionOwner() {
   GetUserIdAndSecContext(&user_, &security_context_);
   Oid const owner = call([] {
     Oid const schema = get_namespace_oid("audiostore", false);
-    Oid const table = get_relname_relid("operations", schema);
+    Oid const table = get_relname_relid("operation_rows", schema);
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
     if (!HeapTupleIsValid(tuple)) {
-      ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"audiostore.operations\" does not exist"));
+      ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"audiostore.operation_rows\" does not exist"));
     }
     Oid const found = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
     ReleaseSysCache(tuple);

@@ -46,6 +46,8 @@ extern "C" {
 #include "access/tableam.h"
 #include "access/relation.h"
 #include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xloginsert.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
@@ -74,6 +76,7 @@ extern "C" {
 #include "commands/extension.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "foreign/fdwapi.h"
@@ -104,6 +107,7 @@ extern "C" {
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "storage/lwlock.h"
 #include "storage/pmsignal.h"
 #include "storage/proc.h"
@@ -313,6 +317,15 @@ inline Oid primary_key_index(Relation table) {
   return RelationGetPrimaryKeyIndex(table, false);
 #else
   return RelationGetPrimaryKeyIndex(table);
+#endif
+}
+
+// Which file a log record of a sequence is about.
+inline void set_file(xl_seq_rec& record, Relation sequence) {
+#if PG_VERSION_NUM >= 160000
+  record.locator = sequence->rd_locator;
+#else
+  record.node = sequence->rd_node;
 #endif
 }
 

@@ -1,7 +1,9 @@
 #include "tracking/outcome.hpp"
 
+#include "base/front_coding.hpp"
 #include "foreign/catalog.hpp"
 #include "outbox/enqueue.hpp"
+#include "outbox/pack_relations.hpp"
 #include "outbox/queue_table.hpp"
 #include "pg/datum.hpp"
 #include "pg/identity.hpp"
@@ -150,20 +152,29 @@ void let_go_of_column(Oid relation, std::string_view key_column, const char* rea
 
 void take_back_held_deletes(std::string_view store) {
   Keys pending;
-  Relation const table = pg::call([] { return table_open(pg::own_relation("operations"), AccessShareLock); });
-  {
-    TableScan scan(table);
-    auto const text = [](TupleTableSlot* row, AttrNumber column) {
-      bool null = false;
-      return pg::view(slot_getattr(row, column, &null));  // NOT NULL
-    };
-    while (TupleTableSlot* const row = scan.next()) {
-      if (text(row, outbox::column::kind) != "delete") continue;
-      LiveKey const found{.key = text(row, outbox::column::key), .store = text(row, outbox::column::store)};
-      if (store.empty() || found.store == store) pending.add(found);
+  auto const read = [&](const char* name, auto&& add) {
+    Relation const table = pg::call([name] { return table_open(pg::own_relation(name), AccessShareLock); });
+    {
+      TableScan scan(table);
+      while (TupleTableSlot* const row = scan.next()) add(row);
     }
-  }
-  table_close(table, NoLock);
+    table_close(table, NoLock);
+  };
+  auto const text = [](TupleTableSlot* row, AttrNumber column) {
+    bool null = false;
+    return pg::view(slot_getattr(row, column, &null));  // NOT NULL
+  };
+  read("operation_rows", [&](TupleTableSlot* row) {
+    if (text(row, outbox::column::kind) != "delete") return;
+    LiveKey const found{.key = text(row, outbox::column::key), .store = text(row, outbox::column::store)};
+    if (store.empty() || found.store == store) pending.add(found);
+  });
+  read("operation_packs", [&](TupleTableSlot* row) {
+    std::string_view const of = text(row, outbox::pack_column::store);
+    if (!store.empty() && of != store) return;
+    FrontCodedReader keys(text(row, outbox::pack_column::keys));
+    while (keys.next()) pending.add({.key = keys.current(), .store = of});
+  });
   pending.settle();
   for (auto const& group : pending.groups()) {
     Holders holders({.store = group.store, .purpose = Purpose::queueing});

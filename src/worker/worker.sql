@@ -76,10 +76,16 @@ COMMENT ON FUNCTION audiostore.tracked_totals() IS
 CREATE VIEW audiostore.status AS
     SELECT t.objects, t.bytes, o.pending, o.oldest_pending, o.dead, a.alerts, audiostore.worker_state() AS worker
     FROM audiostore.tracked_totals() t,
-         (SELECT count(*) FILTER (WHERE state <> 'dead') AS pending,
+         (SELECT coalesce(sum(operations) FILTER (WHERE state <> 'dead'), 0)::bigint AS pending,
                  min(enqueued_at) FILTER (WHERE state <> 'dead') AS oldest_pending,
-                 count(*) FILTER (WHERE state = 'dead') AS dead
-          FROM audiostore.operations) o,
+                 coalesce(sum(operations) FILTER (WHERE state = 'dead'), 0)::bigint AS dead
+          FROM (SELECT state, enqueued_at, 1 AS operations FROM audiostore.operation_rows
+                UNION ALL
+                SELECT state, enqueued_at,
+                       key_count - (SELECT count(DISTINCT h.id) FROM audiostore.operation_holes h
+                                    WHERE h.id BETWEEN p.id AND p.id + p.key_count - 1)
+                FROM audiostore.operation_packs p) q
+          WHERE operations > 0) o,
          (SELECT count(*) AS alerts FROM audiostore.alerts WHERE cleared_at IS NULL) a;
 COMMENT ON VIEW audiostore.status IS 'This database at a glance, one row, for \watch. It counts the tracked tables, so it takes as long as that takes';
 COMMENT ON COLUMN audiostore.status.objects IS 'live rows of all tracked columns';
