@@ -14,13 +14,12 @@ GRANT SELECT ON audiostore.counter_carries TO pg_monitor;
 
 CREATE VIEW audiostore.queue_figures AS
     SELECT s.store,
-           p.waiting +
-           CASE WHEN w.n <= 10000 THEN w.n
-                ELSE greatest(w.n, pg_catalog.pg_stat_get_live_tuples('audiostore.operation_rows'::regclass)) END AS waiting,
+           p.waiting + CASE WHEN w.n <= 10000 THEN w.n
+                            ELSE greatest(w.n, pg_catalog.pg_stat_get_live_tuples('audiostore.operation_rows'::regclass)) END
+               AS waiting,
            p.dead + d.n AS dead,
            CASE WHEN least(m.due, p.due) <= clock_timestamp()
-                THEN extract(epoch FROM clock_timestamp() - least(m.due, p.due)) ELSE 0 END::double precision
-               AS age
+                THEN extract(epoch FROM clock_timestamp() - least(m.due, p.due)) ELSE 0 END::double precision AS age
     FROM audiostore.store_classes s
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
         SELECT FROM audiostore.operation_rows o WHERE o.store = s.store AND o.not_before < 'infinity' LIMIT 10001) few) w
@@ -28,13 +27,16 @@ CREATE VIEW audiostore.queue_figures AS
         SELECT FROM audiostore.operation_rows o WHERE o.store = s.store AND o.not_before = 'infinity' LIMIT 10000) few) d
     CROSS JOIN LATERAL (SELECT min(o.not_before) AS due FROM audiostore.operation_rows o WHERE o.store = s.store) m
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(o.key_count) FILTER (WHERE o.not_before < 'infinity'), 0)::bigint AS waiting,
-               coalesce(sum(o.key_count) FILTER (WHERE o.not_before = 'infinity'), 0)::bigint AS dead,
-               min(o.not_before) AS due
-        FROM audiostore.operation_packs o WHERE o.store = s.store) p;
+        SELECT coalesce(sum(k.key_count - h.n) FILTER (WHERE k.not_before < 'infinity'), 0)::bigint AS waiting,
+               coalesce(sum(k.key_count - h.n) FILTER (WHERE k.not_before = 'infinity'), 0)::bigint AS dead,
+               min(k.not_before) FILTER (WHERE k.key_count > h.n) AS due
+        FROM audiostore.operation_packs k
+        CROSS JOIN LATERAL (SELECT count(DISTINCT h.id) AS n FROM audiostore.operation_holes h
+                            WHERE h.id >= k.id AND h.id < k.id + k.key_count) h
+        WHERE k.store = s.store) p;
 COMMENT ON VIEW audiostore.queue_figures IS 'The outbox by store, counted as far as an index makes it cheap';
 COMMENT ON COLUMN audiostore.queue_figures.waiting IS
-    'operations queued or under way; exact up to 10000, beyond that the statistics'' estimate of the whole outbox';
+    'operations queued or under way; exact up to 10000 rows of operation_rows, beyond that the statistics'' estimate of all of them; deletes in packs are counted exactly';
 COMMENT ON COLUMN audiostore.queue_figures.dead IS 'operations that were given up, counted up to 10000';
 COMMENT ON COLUMN audiostore.queue_figures.age IS
     'seconds for which the one that has been due for longest has waited; 0 when none is due: what waits for delete_grace or for its next attempt is not';

@@ -29,13 +29,14 @@ GRANT EXECUTE ON FUNCTION audiostore.running_audits() TO pg_monitor;
 CREATE VIEW audiostore.progress AS
     WITH told AS MATERIALIZED (SELECT * FROM audiostore.running_tasks()),
     due AS (
-        SELECT count(*) + (SELECT coalesce(sum(p.key_count), 0)::bigint FROM audiostore.operation_packs p
-                           WHERE p.not_before <= statement_timestamp()) AS operations
-        FROM audiostore.store_classes s
-        CROSS JOIN LATERAL (
-            SELECT FROM audiostore.operation_rows o
-            WHERE o.store = s.store AND o.not_before <= statement_timestamp() LIMIT 10000) few
-        WHERE EXISTS (SELECT FROM told WHERE told.task = 'outbox')),
+        SELECT CASE WHEN EXISTS (SELECT FROM told WHERE told.task = 'outbox') THEN
+               (SELECT count(*)
+                FROM audiostore.store_classes s
+                CROSS JOIN LATERAL (
+                    SELECT FROM audiostore.operation_rows o
+                    WHERE o.store = s.store AND o.not_before <= statement_timestamp() LIMIT 10000) few)
+               + (SELECT coalesce(sum(k.key_count), 0)::bigint FROM audiostore.operation_packs k
+                  WHERE k.not_before <= statement_timestamp()) END AS operations),
     queued AS (
         SELECT count(*) AS jobs
         FROM (SELECT FROM audiostore.jobs j
