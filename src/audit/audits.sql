@@ -22,6 +22,7 @@ CREATE TABLE audiostore.audits (
     bytes bigint NOT NULL DEFAULT 0 CHECK (bytes >= 0),
     rows bigint NOT NULL DEFAULT 0 CHECK (rows >= 0),
     verified bigint NOT NULL DEFAULT 0 CHECK (verified >= 0),
+    unusable_keys bigint NOT NULL DEFAULT 0 CHECK (unusable_keys >= 0),
     findings bigint NOT NULL DEFAULT 0 CHECK (findings >= 0),
     complete boolean NOT NULL DEFAULT false,
     error text,
@@ -55,6 +56,7 @@ COMMENT ON COLUMN audiostore.audits.objects IS 'objects listed so far';
 COMMENT ON COLUMN audiostore.audits.bytes IS 'their sizes';
 COMMENT ON COLUMN audiostore.audits.rows IS 'live rows compared so far';
 COMMENT ON COLUMN audiostore.audits.verified IS 'objects read so far, to verify their bytes';
+COMMENT ON COLUMN audiostore.audits.unusable_keys IS 'objects whose keys are no text in the encoding of this database, so far: with any, the audit is not complete';
 COMMENT ON COLUMN audiostore.audits.findings IS 'findings so far';
 COMMENT ON COLUMN audiostore.audits.complete IS 'it came to the end of the listing, and everything in it could be judged; nothing else is a ground for purge_orphans()';
 COMMENT ON COLUMN audiostore.audits.error IS 'why it failed, why its last attempt ended early, or what it could not judge';
@@ -64,6 +66,7 @@ COMMENT ON INDEX audiostore.audits_store IS 'audits of a store';
 CREATE TABLE audiostore.audit_ranges (
     audit_id bigint NOT NULL REFERENCES audiostore.audits ON DELETE CASCADE,
     number integer NOT NULL CHECK (number >= 0),
+    lists text NOT NULL CHECK (lists IN ('objects', 'unfinished uploads')),
     starts_after text COLLATE "C" NOT NULL,
     ends_at text COLLATE "C",
     resume_after text COLLATE "C" NOT NULL,
@@ -74,9 +77,10 @@ COMMENT ON TABLE audiostore.audit_ranges IS
     'Ranges of keys that an audit works off side by side, and how far it has come in each; another process goes on from there. They go when the audit ends';
 COMMENT ON COLUMN audiostore.audit_ranges.audit_id IS 'the audit';
 COMMENT ON COLUMN audiostore.audit_ranges.number IS 'place of the range, from 0 on';
+COMMENT ON COLUMN audiostore.audit_ranges.lists IS 'what is listed: objects, or unfinished uploads';
 COMMENT ON COLUMN audiostore.audit_ranges.starts_after IS 'keys greater than this, in byte order; empty: from the first on';
 COMMENT ON COLUMN audiostore.audit_ranges.ends_at IS 'keys up to and with this one; NULL: to the last';
-COMMENT ON COLUMN audiostore.audit_ranges.resume_after IS 'what is up to here is done';
+COMMENT ON COLUMN audiostore.audit_ranges.resume_after IS 'what is up to here is done; of unfinished uploads, in the driver''s own terms';
 COMMENT ON COLUMN audiostore.audit_ranges.done IS 'all of it is done';
 
 CREATE TABLE audiostore.audit_findings (

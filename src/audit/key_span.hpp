@@ -24,12 +24,17 @@ inline std::string key_prefix(std::string_view given) {
   return prefix;
 }
 
-// Keys greater than `after`, up to and with `until`.
+// Keys with a prefix, greater than `after`, up to and with `until`.
 struct KeySpan {
+  std::string prefix;
   std::string after;
   std::optional<std::string> until;  // none: to the end
 
-  bool ends_before(std::string_view key) const { return until && *until < key; }
+  // Nothing that sorts behind this key can be in the span.
+  bool ends_before(std::string_view key) const {
+    return (until && *until < key) || (key > prefix && !key.starts_with(prefix));
+  }
+  bool contains(std::string_view key) const { return key > after && key.starts_with(prefix) && !ends_before(key); }
   bool operator==(const KeySpan&) const = default;
 };
 
@@ -55,7 +60,7 @@ inline std::vector<KeySpan> cut(std::string_view prefix, std::vector<Milestone> 
   double const wanted = how.least_keys > 0 ? all / how.least_keys : all;
   double const spans_wanted = std::clamp(wanted, 1.0, static_cast<double>(std::max<std::size_t>(how.most_spans, 1)));
   auto const count = static_cast<std::size_t>(spans_wanted);
-  std::vector<KeySpan> spans(1);
+  std::vector<KeySpan> spans{{.prefix = std::string(prefix), .after = {}, .until = {}}};
   double passed = 0;
   for (Milestone const& milestone : milestones) {
     passed += milestone.keys;
@@ -63,7 +68,7 @@ inline std::vector<KeySpan> cut(std::string_view prefix, std::vector<Milestone> 
     bool const beyond = milestone.key > spans.back().after && !milestone.key.empty();
     if (spans.size() >= count || passed < share || !beyond) continue;
     spans.back().until = milestone.key;
-    spans.push_back({.after = milestone.key, .until = {}});
+    spans.push_back({.prefix = std::string(prefix), .after = milestone.key, .until = {}});
   }
   return spans;
 }

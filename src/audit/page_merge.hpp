@@ -104,6 +104,9 @@ class PageMerge {
     return std::exchange(suspects_, {});
   }
 
+  // Once more from the round's beginning: its tables could not all be read.
+  void restart_round() { begin_round(); }
+
   // True when the whole span is done; else another round has begun.
   bool next_round() {
     if (round_.until == span_.until) return true;

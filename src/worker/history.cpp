@@ -29,8 +29,14 @@ void remove_old_history() {
       {});
   static pg::Statement counters(
       "DELETE FROM audiostore.cache_counters WHERE hour < clock_timestamp() - make_interval(secs => $1)", {FLOAT8OID});
+  static pg::Statement audits(
+      "DELETE FROM audiostore.audits a WHERE finished_at < clock_timestamp() - make_interval(secs => $1)"
+      " AND NOT (complete AND id = (SELECT max(b.id) FROM audiostore.audits b"
+      "  WHERE b.store = a.store AND b.prefix = a.prefix AND b.complete))",
+      {FLOAT8OID});
   Datum const age = pg::call([] { return Float8GetDatum(static_cast<double>(pg::settings::run_history().count())); });
   runs.execute({age});
+  audits.execute({age});
   alerts.execute({age});
   jobs.execute({age});
   uploads.execute({});

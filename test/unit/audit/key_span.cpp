@@ -22,10 +22,10 @@ std::vector<Milestone> even(const std::string& prefix, int count, double keys) {
 TEST(Cut, MakesSpansOfEqualNumbersOfKeys) {
   auto const spans = cut("", even("k", 100, 1000), {.most_spans = 4, .least_keys = 1000});
   ASSERT_EQ(spans.size(), 4U);
-  EXPECT_EQ(spans[0], (KeySpan{.after = "", .until = "k1024"}));
-  EXPECT_EQ(spans[1], (KeySpan{.after = "k1024", .until = "k1049"}));
-  EXPECT_EQ(spans[2], (KeySpan{.after = "k1049", .until = "k1074"}));
-  EXPECT_EQ(spans[3], (KeySpan{.after = "k1074", .until = {}}));
+  EXPECT_EQ(spans[0], (KeySpan{.prefix = "", .after = "", .until = "k1024"}));
+  EXPECT_EQ(spans[1], (KeySpan{.prefix = "", .after = "k1024", .until = "k1049"}));
+  EXPECT_EQ(spans[2], (KeySpan{.prefix = "", .after = "k1049", .until = "k1074"}));
+  EXPECT_EQ(spans[3], (KeySpan{.prefix = "", .after = "k1074", .until = {}}));
 }
 
 TEST(Cut, WeighsTables) {

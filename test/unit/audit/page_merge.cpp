@@ -55,7 +55,7 @@ std::vector<std::string> merged(PageMerge& merge, const std::vector<Table>& tabl
 using Found = std::vector<std::string>;
 
 TEST(PageMerge, FindsWhatIsWithoutTheOther) {
-  PageMerge merge(objects_of({"a", "c", "d"}), {.after = "", .until = {}}, {.cutoff = kCutoff});
+  PageMerge merge(objects_of({"a", "c", "d"}), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff});
   EXPECT_EQ(merged(merge, {{1, {{.key = "a", .size = {}}, {.key = "b", .size = {}}}}, {2, {{.key = "d", .size = {}}}}}),
             (Found{"dangling_row b 1", "orphaned_object c"}));
 }
@@ -66,19 +66,19 @@ TEST(PageMerge, YoungObjectsAreNoOrphans) {
   objects[1].last_modified = kCutoff - seconds(1);
   objects[2].last_modified = TimePoint{};  // the store does not say
   objects[3].last_modified = kCutoff + seconds(1);
-  PageMerge merge(objects, {.after = "", .until = {}}, {.cutoff = kCutoff});
+  PageMerge merge(objects, {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff});
   EXPECT_EQ(merged(merge, {}), Found{"orphaned_object b"});
 }
 
 TEST(PageMerge, ComparesSizesAndOneSuspicionIsEnoughForEachKeyAndTable) {
-  PageMerge merge(objects_of({"a", "bb"}), {.after = "", .until = {}}, {.cutoff = kCutoff});
+  PageMerge merge(objects_of({"a", "bb"}), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff});
   EXPECT_EQ(merged(merge, {{1, {{.key = "a", .size = 1}, {.key = "bb", .size = 1}, {.key = "bb", .size = 2},
                                 {.key = "bb", .size = 3}, {.key = "c", .size = 1}, {.key = "c", .size = {}}}}}),
             (Found{"size_mismatch bb 1", "dangling_row c 1"}));
 }
 
 TEST(PageMerge, OnlyTheSpanCounts) {
-  PageMerge merge(objects_of({"a", "b", "c", "d"}), {.after = "a", .until = "c"}, {.cutoff = kCutoff});
+  PageMerge merge(objects_of({"a", "b", "c", "d"}), {.prefix = "", .after = "a", .until = "c"}, {.cutoff = kCutoff});
   EXPECT_EQ(merged(merge, {{1, {{.key = "b", .size = {}}, {.key = "bb", .size = {}}, {.key = "e", .size = {}}}}}),
             (Found{"dangling_row bb 1", "orphaned_object c"}));
   EXPECT_EQ(merge.objects_done(), 2U);
@@ -89,13 +89,13 @@ TEST(PageMerge, VerifiesTheSampleOfRowsThatStateAChecksum) {
   for (int i = 0; i < 1000; i++) keys.push_back("k" + std::to_string(10000 + i));
   std::vector<Row> rows;
   for (auto const& key : keys) rows.push_back({.key = key, .size = {}, .checksum = key.back() != '9'});
-  PageMerge all(objects_of(keys), {.after = "", .until = {}}, {.cutoff = kCutoff, .verify = true});
+  PageMerge all(objects_of(keys), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff, .verify = true});
   EXPECT_EQ(merged(all, {{1, rows}}).size(), 900U);
-  PageMerge some(objects_of(keys), {.after = "", .until = {}}, {.cutoff = kCutoff, .verify = true, .sample = 0.1});
+  PageMerge some(objects_of(keys), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff, .verify = true, .sample = 0.1});
   auto const one = merged(some, {{1, rows}});
   EXPECT_GT(one.size(), 50U);
   EXPECT_LT(one.size(), 130U);
-  PageMerge other(objects_of(keys), {.after = "", .until = {}},
+  PageMerge other(objects_of(keys), {.prefix = "", .after = "", .until = {}},
                   {.cutoff = kCutoff, .verify = true, .sample = 0.1, .seed = 1});
   EXPECT_NE(merged(other, {{1, rows}}), one);
 }
@@ -131,7 +131,7 @@ TEST(PageMerge, RoundsFindTheSame) {
     for (auto const& key : object_keys) {
       if (!spoken_for.contains(key)) expected.insert("orphaned_object " + key);
     }
-    PageMerge merge(objects_of({object_keys.begin(), object_keys.end()}), {.after = "", .until = {}},
+    PageMerge merge(objects_of({object_keys.begin(), object_keys.end()}), {.prefix = "", .after = "", .until = {}},
                     {.cutoff = kCutoff, .most_suspects = 1 + static_cast<std::size_t>(some(5))});
     auto const found = merged(merge, tables);
     EXPECT_EQ(std::set<std::string>(found.begin(), found.end()), expected);
