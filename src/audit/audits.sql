@@ -91,6 +91,7 @@ CREATE TABLE audiostore.audit_findings (
     size bigint CHECK (size >= 0),
     last_modified timestamptz,
     relation regclass,
+    key_column name,
     detail text,
     found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     resolution text,
@@ -109,6 +110,7 @@ COMMENT ON COLUMN audiostore.audit_findings.key IS 'key of the object, relative 
 COMMENT ON COLUMN audiostore.audit_findings.size IS 'size of the object in bytes; NULL where there is none';
 COMMENT ON COLUMN audiostore.audit_findings.last_modified IS 'when the object was written, or the upload begun, by the clock of the store';
 COMMENT ON COLUMN audiostore.audit_findings.relation IS 'table or partition with the row; NULL where there is none';
+COMMENT ON COLUMN audiostore.audit_findings.key_column IS 'tracked column of relation with the key';
 COMMENT ON COLUMN audiostore.audit_findings.detail IS 'what was expected and what was seen';
 COMMENT ON COLUMN audiostore.audit_findings.found_at IS 'when it was found';
 COMMENT ON COLUMN audiostore.audit_findings.resolution IS 'what purge_orphans() or repair_dangling() did about it; NULL: nothing yet';

@@ -40,9 +40,9 @@ std::int64_t begin_run(const Audit& audit) {
 
 void add_finding(const Audit& audit, const Report& report) {
   static pg::Statement insert(
-      "INSERT INTO audiostore.audit_findings (audit_id, finding, key, size, last_modified, relation, detail)"
-      " VALUES ($1, $2, $3, $4, $5, $6::regclass, $7)",
-      {INT8OID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, OIDOID, TEXTOID});
+      "INSERT INTO audiostore.audit_findings (audit_id, finding, key, size, last_modified, relation, key_column,"
+      "  detail) VALUES ($1, $2, $3, $4, $5, $6::regclass, $7::name, $8)",
+      {INT8OID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, OIDOID, TEXTOID, TEXTOID});
   pg::Argument size;
   pg::Argument time;
   if (report.object) {
@@ -53,7 +53,7 @@ void add_finding(const Audit& audit, const Report& report) {
   pg::Argument const relation =
       OidIsValid(report.relation) ? pg::Argument(ObjectIdGetDatum(report.relation)) : pg::Argument();
   insert.execute({Int64GetDatum(audit.id), pg::text_argument(finding_name(report.finding)),
-                  pg::text_argument(report.key), size, time, relation, text_or_null(report.detail)});
+                  pg::text_argument(report.key), size, time, relation, text_or_null(report.key_column), text_or_null(report.detail)});
 }
 
 // How an attempt ended. What came before it counts, so that an audit which comes further each time goes on for ever.

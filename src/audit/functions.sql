@@ -38,7 +38,7 @@ CREATE FUNCTION audiostore.purge_orphans(audit_id bigint, dry_run boolean DEFAUL
 COMMENT ON FUNCTION audiostore.purge_orphans(bigint, boolean, double precision) IS
     'Deletes the orphaned objects that an audit found, at most 100000 in a call. With dry_run it only says what it would do. Each one is checked again now, as audit_store() does: it has to be the object that was found, still unheld and with nothing queued. Deletes are queued, wait for the store''s delete_grace, and are checked against live rows once more before they are sent. '
     'outcome: delete queued (operation is its number), would be deleted, or why it stays: gone, changed, held by a row, operation queued. '
-    'Refused, and nothing is queued, when more than max_fraction of the objects that the audit saw would go, those purged before included; when a tracked table of the store is empty (of tables that name the store row by row: one that had rows of it in an earlier audit); or when the audit is not complete. '
+    'Refused, and nothing is queued, when more than max_fraction of the objects that the audit saw would go, those purged before included; when a tracked table that can hold keys of the store is empty (those of this extension do not count); or when the audit is not complete. A dry run warns of that, and shows its rows all the same. '
     'Asks the store inside the statement, before anything is locked. Needs ownership of the audit and of the foreign server, and USAGE on it. Errors: 22023 (max_fraction), 42501, 42704 (no such audit), 55000 (refused, see DETAIL)';
 
 CREATE FUNCTION audiostore.repair_dangling(audit_id bigint, action text, from_store name DEFAULT NULL,

@@ -185,6 +185,7 @@ bool Lane::confirm() {
                             .key = candidate.key,
                             .object = suspect.now,
                             .relation = candidate.relation,
+                            .key_column = candidate.key_column,
                             .detail = detail_of(candidate, suspect, (*evidence)[at], witness)});
     }
   }

@@ -37,6 +37,7 @@ struct Report {
   std::string key;
   std::optional<store::ObjectInfo> object;
   Oid relation = InvalidOid;
+  std::string key_column;
   std::string detail;
 };
 
