@@ -9,7 +9,7 @@ SELECT current_setting('data_directory') || '/regress-audit' AS root,
        || ' for f in images/held images/orphan images/sub/orphan images/short images/let-go images2/orphan images/queued images/moved;'
        || ' do printf 12345 >$f; touch -d "3 days ago" $f; done; printf 1 >images/young;'
        || ' printf 12 >.audiostore-tmp/unfinished; touch -d "3 hours ago" .audiostore-tmp/unfinished;'
-       || ' printf saved >../regress-audit-backup/images/gone' AS make_root \gset
+       || ' printf saved >../regress-audit-backup/images/gone; touch -d "3 days ago" ../regress-audit-backup/images/gone' AS make_root \gset
 COPY (SELECT 1) TO PROGRAM :'make_root';
 CREATE SERVER au FOREIGN DATA WRAPPER audiostore OPTIONS (provider 'local', root :'root', delete_grace '1 hour');
 CREATE SERVER au_backup FOREIGN DATA WRAPPER audiostore OPTIONS (provider 'local', root :'backup');
@@ -187,8 +187,8 @@ SELECT * FROM audiostore.purge_orphans(:unwanted, dry_run => false);
 CALL au_run('audits');
 SELECT state FROM audiostore.audits WHERE id = :unwanted;
 -- A clean one clears the alert.
-SELECT audiostore.start_audit('au_backup') AS clean \gset
-SELECT audiostore.start_audit('au_backup', min_age => '0') AS dirty \gset
+SELECT audiostore.start_audit('au_backup', min_age => '7 days') AS clean \gset
+SELECT audiostore.start_audit('au_backup') AS dirty \gset
 CALL au_run('audits');
 SELECT id = :dirty AS dirty, findings FROM audiostore.audits WHERE store = 'au_backup' ORDER BY id;
 
