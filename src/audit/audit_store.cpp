@@ -31,7 +31,8 @@ void add(pg::ResultSet& result, const Report& report) {
               pg::text_or_null(report.detail)});
 }
 
-// The lane to its end; returns how many keys were no text here. The caller's rights are shed only while the tables are read.
+// The lane to its end; returns how many keys were no text here. The caller's rights are shed only while the tables are
+// read.
 std::uint64_t run(Lane& lane, Oid reader, pg::ResultSet& result) {
   SystemClock const clock;
   std::uint64_t unusable_keys = 0;
@@ -84,12 +85,13 @@ Datum audit_store(FunctionCallInfo info) {
   auto const open = foreign::open_store(request.store, caller);
   pg::ResultSet result(info);
   SystemRandom random;
-  AuditSpec const spec{.store = request.store.name,
-                       .rules = {.cutoff = SystemClock().now() - pg::to_microseconds(*DatumGetIntervalP(request.min_age)),
-                                 .verify = request.verify,
-                                 .sample = request.sample,
-                                 .seed = random.bits()},
-                       .waiting = Waiting::yes};
+  AuditSpec const spec{
+      .store = request.store.name,
+      .rules = {.cutoff = SystemClock().now() - pg::to_microseconds(*DatumGetIntervalP(request.min_age)),
+                .verify = request.verify,
+                .sample = request.sample,
+                .seed = random.bits()},
+      .waiting = Waiting::yes};
   SortedRows sorted(request.prefix);
   KeySpan const span{.prefix = request.prefix, .after = {}, .until = {}};
   Lane objects(spec, open, span, Lists::objects, sorted);

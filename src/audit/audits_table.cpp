@@ -53,7 +53,8 @@ void add_finding(const Audit& audit, const Report& report) {
   pg::Argument const relation =
       OidIsValid(report.relation) ? pg::Argument(ObjectIdGetDatum(report.relation)) : pg::Argument();
   insert.execute({Int64GetDatum(audit.id), pg::text_argument(finding_name(report.finding)),
-                  pg::text_argument(report.key), size, time, relation, text_or_null(report.key_column), text_or_null(report.detail)});
+                  pg::text_argument(report.key), size, time, relation, text_or_null(report.key_column),
+                  text_or_null(report.detail)});
 }
 
 // How an attempt ended. What came before it counts, so that an audit which comes further each time goes on for ever.
@@ -137,7 +138,8 @@ void queue_audits_of_policies() {
       "  RETURNING p.id, p.store, p.prefix, p.after, p.verify, p.sample, p.owner)"
       " INSERT INTO audiostore.audits (policy, store, prefix, min_age, verify, sample, owner)"
       " SELECT id, store, prefix, after, verify, sample, owner FROM run"
-      " WHERE NOT EXISTS (SELECT FROM audiostore.audits a WHERE a.policy = run.id AND a.state IN ('queued', 'running'))",
+      " WHERE NOT EXISTS (SELECT FROM audiostore.audits a WHERE a.policy = run.id AND a.state IN ('queued', "
+      "'running'))",
       {});
   queue.execute({});
 }
@@ -278,7 +280,8 @@ std::int64_t settle_audit(const Audit& audit, const AuditOutcome& outcome) {
       "UPDATE audiostore.policies p SET last_finished_at = a.finished_at, last_rows = a.findings, last_bytes = a.bytes,"
       " last_kept = 0, last_error = CASE a.state WHEN 'failed' THEN a.error END,"
       " failures = CASE a.state WHEN 'failed' THEN p.failures + 1 ELSE 0 END"
-      " FROM audiostore.audits a WHERE a.id = $1 AND a.finished_at IS NOT NULL AND p.id = a.policy AND p.kind = 'audit'",
+      " FROM audiostore.audits a WHERE a.id = $1 AND a.finished_at IS NOT NULL AND p.id = a.policy AND p.kind = "
+      "'audit'",
       {INT8OID});
   tell_policy.execute({Int64GetDatum(audit.id)});
   if (state == "done" || state == "failed") {

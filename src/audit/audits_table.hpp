@@ -1,6 +1,6 @@
-// The tables audiostore.audits, audit_ranges and audit_findings as the worker uses them: claim, keep, settle, each inside
-// the caller's transaction, as the owner of the extension. A claim is a lease; whoever lost it, because the audit was
-// cancelled or taken over, is told by the next keep.
+// The tables audiostore.audits, audit_ranges and audit_findings as the worker uses them: claim, keep, settle, each
+// inside the caller's transaction, as the owner of the extension. A claim is a lease; whoever lost it, because the
+// audit was cancelled or taken over, is told by the next keep.
 #pragma once
 
 #include <cstdint>

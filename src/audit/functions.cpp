@@ -53,10 +53,10 @@ Datum add_audit_policy(FunctionCallInfo info) {
       {TEXTOID, TEXTOID, INTERVALOID, INTERVALOID, TEXTOID, FLOAT8OID, OIDOID});
   if (insert.execute({pg::text_argument(request.store.name), pg::text_argument(request.prefix), request.min_age,
                       schedule, verify_argument(request), sample, ObjectIdGetDatum(caller)}) == 0) {
-    throw pg::SqlError(ERRCODE_DUPLICATE_OBJECT,
-                       "store \"" + request.store.name + "\" has an audit policy for the prefix \"" + request.prefix +
-                           "\" already",
-                       {}, "Change it with audiostore.alter_policy().");
+    throw pg::SqlError(
+        ERRCODE_DUPLICATE_OBJECT,
+        "store \"" + request.store.name + "\" has an audit policy for the prefix \"" + request.prefix + "\" already",
+        {}, "Change it with audiostore.alter_policy().");
   }
   std::int64_t const id = insert.rows().bigint(0, 1);
   outbox::wake_at_commit();

@@ -53,8 +53,7 @@ struct Cut {
 inline std::vector<KeySpan> cut(std::string_view prefix, std::vector<Milestone> milestones, const Cut& how) {
   std::erase_if(milestones,
                 [&](const Milestone& milestone) { return !std::string_view(milestone.key).starts_with(prefix); });
-  std::sort(milestones.begin(), milestones.end(),
-            [](const Milestone& a, const Milestone& b) { return a.key < b.key; });
+  std::sort(milestones.begin(), milestones.end(), [](const Milestone& a, const Milestone& b) { return a.key < b.key; });
   double all = 0;
   for (Milestone const& milestone : milestones) all += milestone.keys;
   double const wanted = how.least_keys > 0 ? all / how.least_keys : all;

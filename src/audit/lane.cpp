@@ -155,8 +155,7 @@ bool Lane::suspect() {
     while (keys[at] != candidate.key) at++;
     Evidence const& seen = (*evidence)[at];
     if (!still_suspicious(candidate, seen)) continue;
-    suspects_.push_back(
-        {.candidate = std::move(candidate), .before = seen, .now = {}, .digest = {}, .unreadable = {}});
+    suspects_.push_back({.candidate = std::move(candidate), .before = seen, .now = {}, .digest = {}, .unreadable = {}});
   }
   candidates_.clear();
   return true;

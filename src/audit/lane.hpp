@@ -3,7 +3,8 @@
 //   list ─► compare (transaction) ─► suspects? look at the database (same transaction, evidence.hpp)
 //                                        │ still suspicious
 //                                        ▼
-//                         ask the store about each (no transaction) ─► look at the database again (transaction) ─► report
+//                         ask the store about each (no transaction) ─► look at the database again (transaction) ─►
+//                         report
 //
 // Whoever owns it lets it go on when its turn() is ready: prepare() outside a transaction, judge() inside one, go_on()
 // outside again. The next page is asked for meanwhile.
@@ -49,9 +50,9 @@ struct Verdict {
   std::uint64_t rows = 0;
   std::uint64_t verified = 0;
   std::uint64_t unusable_keys = 0;  // that are no text here
-  std::string resume;  // what is up to here is done
-  bool over = false;   // the whole range is
-  bool kept = false;   // there is something to write down; else it only needs another turn
+  std::string resume;               // what is up to here is done
+  bool over = false;                // the whole range is
+  bool kept = false;                // there is something to write down; else it only needs another turn
 };
 
 class Lane {
@@ -102,16 +103,16 @@ class Lane {
   TimePoint look_again_{};
   Task<store::ListPage> listing_;
   bool page_coming_ = false;
-  std::string page_after_;    // what the page that is coming begins behind
-  std::string resume_;        // where the page that is here ends
+  std::string page_after_;  // what the page that is coming begins behind
+  std::string resume_;      // where the page that is here ends
   bool last_page_ = false;
   std::optional<PageMerge> merge_;
   std::vector<Candidate> candidates_;  // of the round, or those whose rows changed under us
   Suspects suspects_;
   Task<void> asking_;
   int tries_ = 0;
-  std::vector<Report> reports_;   // of the round
-  std::uint64_t verified_ = 0;    // in the round
+  std::vector<Report> reports_;      // of the round
+  std::uint64_t verified_ = 0;       // in the round
   std::uint64_t unusable_keys_ = 0;  // of the page
   std::string note_;
 };

@@ -20,7 +20,8 @@ struct OwnedAudit {
   std::string error;
 };
 
-// Throws 42704 when there is none and 42501 unless the caller has the rights of its owner. As the owner of the extension.
+// Throws 42704 when there is none and 42501 unless the caller has the rights of its owner. As the owner of the
+// extension.
 OwnedAudit owned_audit(std::int64_t id, Oid caller);
 
 }  // namespace audiostore::audit

@@ -24,10 +24,10 @@ struct Row {
 };
 
 struct MergeRules {
-  TimePoint cutoff{};             // objects written later are young
-  bool verify = false;            // checksums of the sample
+  TimePoint cutoff{};   // objects written later are young
+  bool verify = false;  // checksums of the sample
   double sample = 1;
-  std::uint64_t seed = 0;         // which keys are in the sample
+  std::uint64_t seed = 0;            // which keys are in the sample
   std::size_t most_suspects = 1000;  // rows: more are left for the next round
 };
 
@@ -98,7 +98,8 @@ class PageMerge {
       objects_done_++;
       bytes_done_ += object.size;
       if (held_[at] || !old_enough(object.last_modified, rules_.cutoff)) continue;
-      suspects_.push_back({.finding = Finding::orphaned_object, .key = object.key, .relation = 0, .key_column = {}, .listed = object});
+      suspects_.push_back(
+          {.finding = Finding::orphaned_object, .key = object.key, .relation = 0, .key_column = {}, .listed = object});
     }
     first_ = at;
     return std::exchange(suspects_, {});

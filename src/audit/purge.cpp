@@ -107,13 +107,14 @@ Extent extent_of(const OwnedAudit& audit) {
 std::optional<pg::SqlError> objection(const Wish& wish, const Extent& extent) {
   OwnedAudit const& audit = wish.audit;
   auto const refuse = [&](std::string detail, std::string hint) {
-    return pg::SqlError(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                        "refused to purge the orphans of audit " + std::to_string(audit.id) + " of store \"" +
-                            audit.store + "\"",
-                        std::move(detail), std::move(hint));
+    return pg::SqlError(
+        ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "refused to purge the orphans of audit " + std::to_string(audit.id) + " of store \"" + audit.store + "\"",
+        std::move(detail), std::move(hint));
   };
   if (!audit.complete) {
-    std::string const ended = audit.state == "done" ? std::string("some keys could not be read") : "its state is " + audit.state;
+    std::string const ended =
+        audit.state == "done" ? std::string("some keys could not be read") : "its state is " + audit.state;
     return refuse("The audit is not complete: " + ended + ".", "Start another with audiostore.start_audit().");
   }
   if (std::string const table = empty_table(audit.store); !table.empty()) {
@@ -154,7 +155,8 @@ void queue(const OwnedAudit& audit, std::span<Again> batch, const std::vector<Ev
   std::vector<std::string_view> keys;
   for (std::size_t i = 0; i < batch.size(); i++) {
     if (!batch[i].suspicious || !evidence[i].dead.empty()) continue;
-    if (keys.empty() || keys.back() != batch[i].suspect.candidate.key) keys.emplace_back(batch[i].suspect.candidate.key);
+    if (keys.empty() || keys.back() != batch[i].suspect.candidate.key)
+      keys.emplace_back(batch[i].suspect.candidate.key);
   }
   outbox::enqueue_deletes(audit.store, keys, "orphan, audit " + std::to_string(audit.id));
   static pg::Statement retry("SELECT audiostore.retry_operation($1)", {INT8OID});

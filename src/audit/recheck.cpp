@@ -162,8 +162,8 @@ Suspicion judge(const Suspect& suspect, const Evidence& after, TimePoint cutoff,
   if (!still_suspicious(candidate, after)) return Suspicion::unfounded;
   if (!about_rows(candidate.finding)) {
     bool const there = suspect.now && old_enough(suspect.now->last_modified, cutoff);
-    bool const same = there && (candidate.finding == Finding::unfinished_upload ||
-                                same_object(*suspect.now, *candidate.listed));
+    bool const same =
+        there && (candidate.finding == Finding::unfinished_upload || same_object(*suspect.now, *candidate.listed));
     return same ? Suspicion::founded : Suspicion::unfounded;
   }
   if (candidate.finding == Finding::dangling_row ? suspect.now.has_value() : !suspect.now.has_value()) {
@@ -173,11 +173,11 @@ Suspicion judge(const Suspect& suspect, const Evidence& after, TimePoint cutoff,
   bool changed = false;
   for (RowEvidence const& row : after.rows) {
     if (!concerns(candidate, row)) continue;
-    bool const wrong = candidate.finding == Finding::dangling_row ||
-                       (candidate.finding == Finding::size_mismatch && row.size &&
-                        static_cast<std::uint64_t>(*row.size) != suspect.now->size) ||
-                       (candidate.finding == Finding::wrong_bytes && !row.checksum.empty() &&
-                        row.checksum != suspect.digest);
+    bool const wrong =
+        candidate.finding == Finding::dangling_row ||
+        (candidate.finding == Finding::size_mismatch && row.size &&
+         static_cast<std::uint64_t>(*row.size) != suspect.now->size) ||
+        (candidate.finding == Finding::wrong_bytes && !row.checksum.empty() && row.checksum != suspect.digest);
     if (!wrong) continue;
     bool const stayed = std::any_of(suspect.before.rows.begin(), suspect.before.rows.end(),
                                     [&](const RowEvidence& before) { return before.same_row(row); });

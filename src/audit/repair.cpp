@@ -95,14 +95,14 @@ std::string places(const Again& finding, const Evidence& evidence) {
   return list;
 }
 
-// With the rights and the search_path of the caller, as triggers may need them. A row that was changed a moment ago is at another place, and stays as it is.
+// With the rights and the search_path of the caller, as triggers may need them. A row that was changed a moment ago is
+// at another place, and stays as it is.
 std::uint64_t change_rows(const Wish& wish, const Again& finding, const Evidence& evidence) {
   Candidate const& candidate = finding.suspect.candidate;
   std::string const table = table_name(candidate.relation);
   std::string const rows = places(finding, evidence);
   if (table.empty() || rows.empty()) return 0;
-  std::string const column =
-      pg::call([&] { return quote_identifier(candidate.key_column.c_str()); });
+  std::string const column = pg::call([&] { return quote_identifier(candidate.key_column.c_str()); });
   std::string const what = wish.action == Action::delete_row ? "DELETE FROM ONLY " + table
                                                              : "UPDATE ONLY " + table + " SET " + column + " = NULL";
   std::string const sql = what + " WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY[" + rows + "]) AND " + column +

@@ -1,6 +1,6 @@
 // Carries out the audits that are due. One step() does what can be done without waiting; whoever owns it polls the HTTP
-// client in between. The database worker keeps one for its life, CALL audiostore.run('audits') makes one until nothing is
-// due.
+// client in between. The database worker keeps one for its life, CALL audiostore.run('audits') makes one until nothing
+// is due.
 //
 //   claim (transaction)      cut into ranges    each range, page by page (lane.hpp): what came out, and how far it
 //   due ──────────► running ──────────────────► has come, in one transaction     ──────► settle (transaction): done

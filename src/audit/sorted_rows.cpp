@@ -17,9 +17,8 @@ struct Packed {
 }  // namespace
 
 bool SortedRows::prepare(TrackedTable& table, Snapshot snapshot) {
-  Rows& rows =
-      tables_.try_emplace({table.relation(), table.key_column()}, Rows{.sort = ExternalSort(kTemporaryFiles)})
-          .first->second;
+  Rows& rows = tables_.try_emplace({table.relation(), table.key_column()}, Rows{.sort = ExternalSort(kTemporaryFiles)})
+                   .first->second;
   if (rows.sorted) return true;
   if (!rows.read) {
     BlockNumber const blocks = table.blocks();

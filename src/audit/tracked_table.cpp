@@ -202,9 +202,8 @@ void TrackedTable::look_up(std::span<const std::string> keys, Snapshot snapshot,
 
 // Without an index, as it was dropped behind our back: slow, and right.
 void TrackedTable::look_up_by_scan(std::span<const std::string> keys, Snapshot snapshot, const RowSink& sink) {
-  scan(0, blocks(), snapshot, [&](const FoundRow& row) {
-    return !std::binary_search(keys.begin(), keys.end(), row.key) || sink(row);
-  });
+  scan(0, blocks(), snapshot,
+       [&](const FoundRow& row) { return !std::binary_search(keys.begin(), keys.end(), row.key) || sink(row); });
 }
 
 BlockNumber TrackedTable::blocks() const {

@@ -94,8 +94,8 @@ class Cursor {
     at_ = 0;
     while (buffer_.size() < wanted && offset_ < run_->size) {
       std::size_t const have = buffer_.size();
-      auto const piece = static_cast<std::size_t>(
-          std::min<std::uint64_t>(std::max(kReadPiece, wanted - have), run_->size - offset_));
+      auto const piece =
+          static_cast<std::size_t>(std::min<std::uint64_t>(std::max(kReadPiece, wanted - have), run_->size - offset_));
       buffer_.resize(have + piece);
       ssize_t const got = pread(run_->file.fd(), buffer_.data() + have, piece, static_cast<off_t>(offset_));
       int const error = errno;
@@ -167,8 +167,7 @@ struct ExternalSort::Impl {
 
   void spill() {
     if (pieces.empty()) return;
-    std::sort(pieces.begin(), pieces.end(),
-              [this](const Piece& a, const Piece& b) { return key_of(a) < key_of(b); });
+    std::sort(pieces.begin(), pieces.end(), [this](const Piece& a, const Piece& b) { return key_of(a) < key_of(b); });
     Writer writer(directory);
     for (Piece const& piece : pieces) {
       writer.write(key_of(piece), {buffer.data() + piece.at + piece.key, piece.value});

@@ -52,7 +52,8 @@ struct ListQuery {
   std::string after;         // keys strictly greater than this, in byte order
   std::size_t limit = 1000;  // at most; a driver may return fewer
   // Instead of objects, the uploads that were begun and neither completed nor given up: by key, `etag` is the upload's
-  // id, `last_modified` the time of its beginning, and several may have one key. `after` is a page's `resume`, or empty.
+  // id, `last_modified` the time of its beginning, and several may have one key. `after` is a page's `resume`, or
+  // empty.
   bool unfinished = false;
 };
 

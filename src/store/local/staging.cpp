@@ -168,7 +168,8 @@ void for_each_staged(const Descriptor& staging, Visit&& visit) {
 std::vector<ObjectInfo> staged_files(const Root& root) {
   const Descriptor staging = root.open_directory(std::string(kStagingDirectory));
   std::vector<ObjectInfo> files;
-  for_each_staged(staging, [&](const char* name, const struct stat& status) { files.push_back(describe(status, name)); });
+  for_each_staged(staging,
+                  [&](const char* name, const struct stat& status) { files.push_back(describe(status, name)); });
   return files;
 }
 

@@ -72,8 +72,13 @@ TEST(PageMerge, YoungObjectsAreNoOrphans) {
 
 TEST(PageMerge, ComparesSizesAndOneSuspicionIsEnoughForEachKeyAndTable) {
   PageMerge merge(objects_of({"a", "bb"}), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff});
-  EXPECT_EQ(merged(merge, {{1, {{.key = "a", .size = 1}, {.key = "bb", .size = 1}, {.key = "bb", .size = 2},
-                                {.key = "bb", .size = 3}, {.key = "c", .size = 1}, {.key = "c", .size = {}}}}}),
+  EXPECT_EQ(merged(merge, {{1,
+                            {{.key = "a", .size = 1},
+                             {.key = "bb", .size = 1},
+                             {.key = "bb", .size = 2},
+                             {.key = "bb", .size = 3},
+                             {.key = "c", .size = 1},
+                             {.key = "c", .size = {}}}}}),
             (Found{"size_mismatch bb 1", "dangling_row c 1"}));
 }
 
@@ -91,7 +96,8 @@ TEST(PageMerge, VerifiesTheSampleOfRowsThatStateAChecksum) {
   for (auto const& key : keys) rows.push_back({.key = key, .size = {}, .checksum = key.back() != '9'});
   PageMerge all(objects_of(keys), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff, .verify = true});
   EXPECT_EQ(merged(all, {{1, rows}}).size(), 900U);
-  PageMerge some(objects_of(keys), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff, .verify = true, .sample = 0.1});
+  PageMerge some(objects_of(keys), {.prefix = "", .after = "", .until = {}},
+                 {.cutoff = kCutoff, .verify = true, .sample = 0.1});
   auto const one = merged(some, {{1, rows}});
   EXPECT_GT(one.size(), 50U);
   EXPECT_LT(one.size(), 130U);

@@ -42,8 +42,8 @@ TEST_P(ExternalSortOf, ManyRecordsIsStdSort) {
     EXPECT_GT(steps, 5) << "it does not come in pieces";
   }
   auto sorted = all_after(sort, "");
-  EXPECT_TRUE(std::is_sorted(sorted.begin(), sorted.end(),
-                             [](const Record& a, const Record& b) { return a.first < b.first; }));
+  EXPECT_TRUE(
+      std::is_sorted(sorted.begin(), sorted.end(), [](const Record& a, const Record& b) { return a.first < b.first; }));
   std::sort(sorted.begin(), sorted.end());
   EXPECT_EQ(sorted, expected);
   for (int i = 0; i < 20 && !expected.empty(); i++) {
