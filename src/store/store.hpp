@@ -51,9 +51,8 @@ struct ListQuery {
   std::string prefix;
   std::string after;         // keys strictly greater than this, in byte order
   std::size_t limit = 1000;  // at most; a driver may return fewer
-  // Instead of objects, the uploads that were begun and neither completed nor given up: by key, `etag` is the upload's
-  // id, `last_modified` the time of its beginning, and several may have one key. `after` is a page's `resume`, or
-  // empty.
+  // Instead of objects, the uploads that were begun and neither completed nor given up: by key, several may have one.
+  // `etag` is the upload's id, `last_modified` when it was begun; `after` is a page's `resume`, or empty.
   bool unfinished = false;
 };
 
