@@ -1,7 +1,9 @@
 // What a person does to single operations. All of it checks USAGE on the store, then acts as the owner of the table.
 #include "foreign/catalog.hpp"
 #include "monitor/alerts.hpp"
+#include "outbox/dead.hpp"
 #include "outbox/enqueue.hpp"
+#include "outbox/move_end.hpp"
 #include "outbox/queue_table.hpp"
 #include "pg/arguments.hpp"
 #include "pg/identity.hpp"
@@ -89,6 +91,7 @@ Datum retry_operation(FunctionCallInfo fcinfo) {
   statement.execute({Int64GetDatum(id)});
   clear_alert_when_none_dead(operation.store);
   wake_at_commit();
+  if (operation.kind == "move") tell({.id = id, .what = MoveEnd::What::revived});
   PG_RETURN_BOOL(true);
 }
 
@@ -111,6 +114,7 @@ Datum cancel_operation(FunctionCallInfo fcinfo) {
       delete_unless_held(operation.target_store, operation.target);
   }
   clear_alert_when_none_dead(operation.store);
+  if (operation.kind == "move") tell({.id = id, .what = MoveEnd::What::cancelled});
   PG_RETURN_BOOL(true);
 }
 
@@ -131,6 +135,16 @@ Datum undelete(FunctionCallInfo fcinfo) {
 }
 
 }  // namespace
+
+bool drop_dead(std::int64_t id) {
+  static pg::Statement statement("DELETE FROM audiostore.operations WHERE id = $1 AND state = 'dead' RETURNING store",
+                                 {INT8OID});
+  if (statement.execute({Int64GetDatum(id)}) == 0) return false;
+  std::string const store = statement.rows().text(0, 1);
+  clear_alert_when_none_dead(store);
+  return true;
+}
+
 }  // namespace audiostore::outbox
 
 AUDIOSTORE_FUNCTION(retry_operation, audiostore::outbox::retry_operation)
