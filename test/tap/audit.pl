@@ -219,6 +219,13 @@ my $server = Audiostore::HttpServer->start(sub {
     return 'hang' if $word eq 'hang';
     return [ 403, {}, '<Error><Code>AccessDenied</Code><Message>no</Message></Error>' ] if $word eq 'refuse';
     if ($method eq 'HEAD') {
+        if ($target =~ /reborn/ && !-e "$mood.answered") {
+            # Absent now; when the answer arrives, that is long ago.
+            open my $asked, '>', "$mood.asked" or die $!;
+            for (1 .. 600) { last if -e "$mood.go"; sleep 0.05; }
+            open my $answered, '>', "$mood.answered" or die $!;
+            return [ 404, {}, '' ];
+        }
         return [ 200, {}, '' ] if $target =~ m{^/bucket/?$};
         # Listed, and gone when it is asked for.
         return [ 404, {}, '' ] if $target =~ /ghost|absent/;
@@ -294,6 +301,20 @@ $audit = sql(q{SELECT audiostore.start_audit('remote')});
 wait_for("SELECT state = 'done' FROM audiostore.audits WHERE id = $audit", 'it needs to see uploads');
 is(sql("SELECT complete, error ~ 'uploads' FROM audiostore.audits WHERE id = $audit"), 't|t', 'who may not see unfinished uploads is told so');
 is(sql("SELECT count(*) FROM audiostore.alerts WHERE name = 'audit_failed' AND subject = 'remote' AND cleared_at IS NULL"), '0', 'a good one clears the alert');
+
+# A row that goes and comes back while the store is asked is another row: what was absent in between is not its object.
+mood('well');
+sql(q{INSERT INTO kept VALUES ('tmp/reborn', 7)});
+my $look = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', q{SELECT key FROM audiostore.audit_store('remote') WHERE finding = 'dangling_row'} ],
+    '<', \'', '>', \my $reborn, '2>', \my $complaints);
+for (1 .. 600) { last if -e "$mood.asked"; sleep 0.05; }
+sql(q{DELETE FROM kept WHERE path = 'tmp/reborn'});
+sql(q{DELETE FROM audiostore.operations WHERE key = 'tmp/reborn'; INSERT INTO kept VALUES ('tmp/reborn', 7)});
+open my $go, '>', "$mood.go" or die $!;
+close $go;
+$look->finish;
+is($reborn, "tmp/absent\n", 'a row that came back meanwhile is looked at again');
+unlink map { "$mood.$_" } qw(asked go answered);
 
 mood('hang');
 $audit = sql(q{SELECT audiostore.start_audit('remote')});
