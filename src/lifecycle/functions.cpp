@@ -157,6 +157,15 @@ RowCounts preview_expiry(const Policy& policy) {
   return counts;
 }
 
+// Audit policies are the audits' (audit/), and only lie in the same table.
+void refuse_audit(const Policy& policy) {
+  static pg::Statement find("SELECT FROM audiostore.policies WHERE id = $1 AND kind = 'audit'", {INT8OID});
+  pg::AsExtensionOwner const owner;
+  if (find.execute({Int64GetDatum(policy.id)}) == 0) return;
+  throw pg::SqlError(ERRCODE_FEATURE_NOT_SUPPORTED, policy.name() + " is an audit: it touches nothing", {},
+                     "SELECT * FROM audiostore.audit_store('" + policy.store + "', ...) shows what it would find.");
+}
+
 RowCounts preview(const Policy& policy, std::vector<std::string>& warnings) {
   if (policy.expiry()) return preview_expiry(policy);
   if (!policy.tier) return Retention(policy.rows, policy.owner, policy.before).count();
@@ -179,6 +188,7 @@ Datum preview_policy(FunctionCallInfo info) {
   {
     pg::Spi const spi;
     Policy const policy = need_policy(id, caller, Locking::no);
+    refuse_audit(policy);
     counts = preview(policy, warnings);
   }
   return pg::composite(

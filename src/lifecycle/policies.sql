@@ -2,7 +2,7 @@
 CREATE TABLE audiostore.policies (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text COLLATE "C" UNIQUE,
-    kind text NOT NULL CHECK (kind IN ('expiry', 'retention', 'tiering')),
+    kind text NOT NULL CHECK (kind IN ('expiry', 'retention', 'tiering', 'audit')),
     store text COLLATE "C",
     prefix text COLLATE "C",
     relation regclass,
@@ -33,8 +33,10 @@ CREATE TABLE audiostore.policies (
     last_kept bigint CHECK (last_kept >= 0),
     last_row_error text,
     last_error text,
+    verify text CHECK (verify = 'sha256'),
+    sample double precision CHECK (sample > 0 AND sample <= 1),
     CONSTRAINT policies_columns_check CHECK (
-        CASE kind WHEN 'expiry' THEN num_nonnulls(store, prefix, after) = 3 AND num_nonnulls(relation, age_column, action) = 0
+        CASE WHEN kind IN ('expiry', 'audit') THEN num_nonnulls(store, prefix, after) = 3 AND num_nonnulls(relation, age_column, action) = 0
         ELSE num_nonnulls(store, prefix) = 0 AND num_nonnulls(relation, condition, action) = 3
              AND num_nonnulls(age_column, after) IN (0, 2) AND (assignments IS NULL) = (action = 'delete') END),
     CONSTRAINT policies_tiering_check CHECK (
@@ -43,15 +45,18 @@ CREATE TABLE audiostore.policies (
         ELSE num_nonnulls(key_column, storage_class, class_expression, to_store, to_prefix) = 0
              AND action IS DISTINCT FROM 'move' END)
 ) WITH (fillfactor = 50);
+ALTER TABLE audiostore.policies ADD CONSTRAINT policies_audit_check
+    CHECK (num_nonnulls(verify, sample) = 0 OR (kind = 'audit' AND sample IS NOT NULL));
+CREATE UNIQUE INDEX policies_audit ON audiostore.policies (store, prefix) WHERE kind = 'audit';
 CREATE UNIQUE INDEX policies_expiry ON audiostore.policies (store, prefix) WHERE kind = 'expiry';
 
 COMMENT ON TABLE audiostore.policies IS
     'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), add_retention_policy(), add_tiering_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
 COMMENT ON COLUMN audiostore.policies.id IS 'number of the policy';
 COMMENT ON COLUMN audiostore.policies.name IS 'a name that people know it by; NULL: none';
-COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old; tiering: their objects change their storage class or move to another store';
-COMMENT ON COLUMN audiostore.policies.store IS 'expiry: foreign server that names the store';
-COMMENT ON COLUMN audiostore.policies.prefix IS 'expiry: only keys that begin with these bytes, relative to the prefix of the store';
+COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old; tiering: their objects change their storage class or move to another store; audit: a store is compared with the rows (see audits)';
+COMMENT ON COLUMN audiostore.policies.store IS 'expiry, audit: foreign server that names the store';
+COMMENT ON COLUMN audiostore.policies.prefix IS 'expiry, audit: only keys that begin with these bytes, relative to the prefix of the store';
 COMMENT ON COLUMN audiostore.policies.relation IS 'retention, tiering: the table';
 COMMENT ON COLUMN audiostore.policies.age_column IS 'retention, tiering: column with the time that age counts from; NULL: age does not count';
 COMMENT ON COLUMN audiostore.policies.condition IS 'retention, tiering: expression over the row t that has to be true as well, as PostgreSQL writes it';
@@ -65,7 +70,7 @@ COMMENT ON COLUMN audiostore.policies.to_prefix IS 'tiering: what moved objects 
 COMMENT ON CONSTRAINT policies_columns_check ON audiostore.policies IS 'each kind has its own columns';
 COMMENT ON CONSTRAINT policies_tiering_check ON audiostore.policies IS 'tiering policies, and no others, say where objects go';
 COMMENT ON CONSTRAINT policies_name_key ON audiostore.policies IS 'a name means one policy';
-COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies; NULL with age_column: age does not count';
+COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies; NULL with age_column: age does not count; audit: min_age';
 COMMENT ON COLUMN audiostore.policies.schedule IS 'time from the start of a run to the start of the next; at least a second';
 COMMENT ON COLUMN audiostore.policies.enabled IS 'false: paused';
 COMMENT ON COLUMN audiostore.policies.dry_run IS 'true: runs only count what they would do';
@@ -78,11 +83,15 @@ COMMENT ON COLUMN audiostore.policies.resume_after IS 'key behind which the next
 COMMENT ON COLUMN audiostore.policies.failures IS 'failed runs in a row';
 COMMENT ON COLUMN audiostore.policies.last_run_at IS 'when the last run started';
 COMMENT ON COLUMN audiostore.policies.last_finished_at IS 'when the last run ended, well or not';
-COMMENT ON COLUMN audiostore.policies.last_rows IS 'what that run did: deletes that it queued, rows that it deleted or changed';
+COMMENT ON COLUMN audiostore.policies.last_rows IS 'what that run did: deletes that it queued, rows that it deleted or changed; audit: findings';
 COMMENT ON COLUMN audiostore.policies.last_bytes IS 'bytes of the objects concerned';
 COMMENT ON COLUMN audiostore.policies.last_kept IS 'expiry: old enough objects that it left alone, as a live row holds them or an operation on them is queued; retention: rows that could not be deleted or changed, see last_row_error';
 COMMENT ON COLUMN audiostore.policies.last_row_error IS 'retention: why a row was left alone, the last of them';
 COMMENT ON COLUMN audiostore.policies.last_error IS 'why it failed; NULL when it went well';
+COMMENT ON COLUMN audiostore.policies.verify IS 'audit: sha256, or NULL';
+COMMENT ON COLUMN audiostore.policies.sample IS 'audit: with verify, the part of the keys whose objects are read';
+COMMENT ON CONSTRAINT policies_audit_check ON audiostore.policies IS 'audits, and nothing else, verify';
+COMMENT ON INDEX audiostore.policies_audit IS 'at most one audit policy for each store and prefix';
 COMMENT ON INDEX audiostore.policies_expiry IS 'at most one expiry policy for each store and prefix';
 SELECT pg_catalog.pg_extension_config_dump('audiostore.policies', '');
 SELECT pg_catalog.pg_extension_config_dump('audiostore.policies_id_seq', '');
@@ -152,4 +161,4 @@ COMMENT ON FUNCTION audiostore.run_policy(bigint) IS
 CREATE FUNCTION audiostore.preview_policy(id bigint, OUT rows bigint, OUT bytes bigint, OUT warnings text[])
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_preview_policy';
 COMMENT ON FUNCTION audiostore.preview_policy(bigint) IS
-    'What a run would touch now, and changes nothing: the number of objects, or rows, and their bytes. warnings: where a tiering policy would lose money by what storage_prices says, as objects are smaller than what their new class bills at least, younger than what their present one does (which is taken to be the one that their store gives, since age_column), or would cost more; and which of them cannot go. NULL: none. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 42501, 42704 (no such policy)';
+    'What a run would touch now, and changes nothing: the number of objects, or rows, and their bytes. warnings: where a tiering policy would lose money by what storage_prices says, as objects are smaller than what their new class bills at least, younger than what their present one does (which is taken to be the one that their store gives, since age_column), or would cost more; and which of them cannot go. NULL: none. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 0A000 (an audit touches nothing), 42501, 42704 (no such policy)';

@@ -1,4 +1,5 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
+#include "audit/runner.hpp"
 #include "cost/accounting.hpp"
 #include "lifecycle/hand_over.hpp"
 #include "lifecycle/runner.hpp"
@@ -33,6 +34,11 @@ RunResult run_expiry() {
 RunResult run_policies() {
   lifecycle::PolicyTotals const totals = lifecycle::run_policies_now();
   return {.rows = totals.rows, .bytes = totals.bytes, .error = {}};
+}
+
+RunResult run_audits() {
+  audit::AuditTotals const totals = audit::run_audits_now();
+  return {.rows = totals.findings, .bytes = totals.bytes, .error = {}};
 }
 
 RunResult run_outbox() {
@@ -73,7 +79,7 @@ bool accounting_is_due() {
 // In the order in which they run when none is named. Those without a function have nothing to do yet.
 constexpr Part kParts[] = {
     {"expiry", run_expiry}, {"policies", run_policies},   {"outbox", run_outbox},
-    {"audits", nullptr},    {"mastering", run_mastering}, {"accounting", run_accounting},
+    {"audits", run_audits}, {"mastering", run_mastering}, {"accounting", run_accounting},
 };
 
 // One part, in the history from before it starts; an error is noted there and goes on to the caller.

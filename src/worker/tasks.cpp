@@ -2,6 +2,7 @@
 #include "worker/accounting_task.hpp"
 #include "worker/alerts_task.hpp"
 #include "worker/assembly_task.hpp"
+#include "worker/audits_task.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/mastering_task.hpp"
@@ -19,6 +20,7 @@ std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/)
   tasks.push_back(std::make_unique<MovesTask>());
   tasks.push_back(std::make_unique<AssemblyTask>());
   tasks.push_back(std::make_unique<PoliciesTask>());
+  tasks.push_back(std::make_unique<AuditsTask>());
   tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<CacheTask>());
   tasks.push_back(std::make_unique<TemporaryTask>());

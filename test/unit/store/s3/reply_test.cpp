@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "base/time_format.hpp"
+
 namespace audiostore::store::s3 {
 namespace {
 
@@ -39,6 +41,31 @@ TEST(Reply, ListingsAreRead) {
   EXPECT_EQ(page.objects[0].size, 12U);
   EXPECT_EQ(page.objects[0].storage_class, "STANDARD");
   EXPECT_EQ(page.objects[1].storage_class, "GLACIER");
+}
+
+std::string upload(const std::string& key, const std::string& id) {
+  return "<Upload><Key>" + key + "</Key><UploadId>" + id +
+         "</UploadId><Initiated>2025-11-20T01:02:03Z</Initiated></Upload>";
+}
+std::string uploads(const std::string& items, bool truncated = false) {
+  return "<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>" +
+         std::string(truncated ? "true" : "false") + "</IsTruncated>" + items + "</ListMultipartUploadsResult>";
+}
+
+TEST(Reply, UnfinishedUploadsAreRead) {
+  const Listing page = read_uploads(uploads(upload("raw/a%2Fb", "1") + upload("raw/a%2Fb", "2"), true), "raw/", "");
+  ASSERT_EQ(page.objects.size(), 2U);
+  EXPECT_EQ(page.objects[1].key, "raw/a/b");
+  EXPECT_EQ(page.objects[1].etag, "2");
+  EXPECT_EQ(page.objects[1].last_modified, parse_iso8601("2025-11-20T01:02:03Z"));
+  EXPECT_TRUE(page.truncated);
+  EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads(upload("b", "1") + upload("a", "2")), "", ""); }));
+  EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads(upload("a", "1")), "", "b"); }));
+  EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads(upload("a", "1")), "raw/", ""); }));
+  EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads(upload("a", "")), "", ""); }));
+  EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads(upload("%zz", "1")), "", ""); }));
+  EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads("", true), "", ""); }));
+  EXPECT_TRUE(is_bad_reply([] { read_uploads("<ListBucketResult/>", "", ""); }));
 }
 
 TEST(Reply, EncodedKeysAreDecodedOnlyWhereTheServerSaysSo) {

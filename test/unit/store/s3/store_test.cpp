@@ -224,6 +224,28 @@ TEST_F(S3StoreTest, TooManyKeysAreRefused) {
   EXPECT_EQ(requests(), 0U);
 }
 
+TEST_F(S3StoreTest, UnfinishedUploadsOfOneKeyGoOverPages) {
+  harness_.config_.common.prefix = "raw/";
+  const auto page = [](const std::string& id, const char* truncated) {
+    return "<ListMultipartUploadsResult><IsTruncated>" + std::string(truncated) +
+           "</IsTruncated><Upload><Key>raw/a b</Key><UploadId>" + id +
+           "</UploadId><Initiated>2025-11-20T00:00:00Z</Initiated></Upload></ListMultipartUploadsResult>";
+  };
+  server_.then({.body = page("one+two", "true")});
+  ListQuery query{.prefix = "a", .after = {}, .limit = 5000, .unfinished = true};
+  const ListPage first = harness_.run(open()->list(query));
+  EXPECT_EQ(server_.requests().back().query(), "encoding-type=url&max-uploads=1000&prefix=raw%2Fa&uploads=");
+  EXPECT_EQ(first.objects.at(0).key, "a b");
+  EXPECT_EQ(first.objects.at(0).etag, "one+two");
+  ASSERT_TRUE(first.more);
+  server_.then({.body = page("three", "false")});
+  query.after = first.resume;
+  EXPECT_FALSE(harness_.run(open()->list(query)).more);
+  EXPECT_EQ(
+      server_.requests().back().query(),
+      "encoding-type=url&key-marker=raw%2Fa%20b&max-uploads=1000&prefix=raw%2Fa&upload-id-marker=one%2Btwo&uploads=");
+}
+
 TEST_F(S3StoreTest, ListsAskFromAfterThePrefix) {
   harness_.config_.common.prefix = "raw/";
   const std::string page =
