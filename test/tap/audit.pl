@@ -163,6 +163,9 @@ my $files = 12_000;
 file(sprintf('many/%05d', $_), 50) for 0 .. $files - 1;
 sql(q{INSERT INTO songs (path, bytes) SELECT 'many/' || lpad(n::text, 5, '0'), 5 FROM generate_series(0, 11999) n WHERE n % 100 <> 7});
 sql(q{INSERT INTO songs (path, bytes) SELECT 'many/' || lpad(n::text, 5, '0') || '-gone', 5 FROM generate_series(0, 11900, 100) n});
+# So slow that there is a middle to be killed in.
+sql(q{CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN new; END $$;
+    CREATE TRIGGER slow BEFORE UPDATE ON audiostore.audit_ranges FOR EACH ROW EXECUTE FUNCTION slow()});
 my $audit = sql(q{SELECT audiostore.start_audit('media', 'many')});
 my %killed;
 for (1 .. 3000) {
@@ -172,6 +175,7 @@ for (1 .. 3000) {
     $killed{$pid} = $objects if $pid && keys %killed < 3 && !$killed{$pid} && $objects > 1000 * keys %killed && kill 'KILL', $pid;
     sleep 0.005;
 }
+sql('DROP TRIGGER slow ON audiostore.audit_ranges');
 cmp_ok(scalar keys %killed, '>=', 1, 'the worker was killed in the middle');
 is(sql("SELECT state, complete, objects, findings FROM audiostore.audits WHERE id = $audit"), "done|t|$files|240",
     'it goes on behind the last committed page');
