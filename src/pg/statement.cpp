@@ -146,6 +146,11 @@ std::uint64_t Statement::execute(std::initializer_list<Argument> arguments) {
              [&](Datum* values, const char* nulls) { return SPI_execute_plan(plan_, values, nulls, false, 0); });
 }
 
+std::uint64_t Statement::read(std::initializer_list<Argument> arguments) {
+  return run(arguments,
+             [&](Datum* values, const char* nulls) { return SPI_execute_plan(plan_, values, nulls, true, 0); });
+}
+
 std::uint64_t Statement::read_latest(std::initializer_list<Argument> arguments) {
   return run(arguments, [&](Datum* values, const char* nulls) {
     CommandCounterIncrement();

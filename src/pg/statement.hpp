@@ -65,6 +65,8 @@ class Statement {
 
   // Number of rows processed. The rows returned are in rows().
   std::uint64_t execute(std::initializer_list<Argument> arguments);
+  // Reads with the snapshot of the Spi that is open, as every other read() in it; writes are refused.
+  std::uint64_t read(std::initializer_list<Argument> arguments);
   // Reads with a snapshot taken now, whatever the isolation level, and sees what the calling statement itself did.
   std::uint64_t read_latest(std::initializer_list<Argument> arguments);
   Rows rows() const { return {}; }
