@@ -113,7 +113,7 @@ Markup bar(double fraction, const std::string& says) {
 double round_up(double value) {
   if (!std::isfinite(value) || value <= 0) return 1;
   double const power = std::pow(10, std::floor(std::log10(value)));
-  for (double const step : {1.0, 2.0, 2.5, 5.0}) {
+  for (double const step : {1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0}) {
     if (value <= step * power * (1 + 1e-9)) return step * power;
   }
   return 10 * power;

@@ -40,7 +40,7 @@ struct Pair {
 };
 Markup column_chart(const Chart& chart, const std::vector<Pair>& pairs);
 
-// A round number (1, 2, 2.5 or 5 times a power of ten) that is not smaller.
+// A round number, such as 1, 1.5, 2 or 2.5 times a power of ten, that is not smaller.
 double round_up(double value);
 
 }  // namespace audiostore::html

@@ -42,10 +42,13 @@ constexpr std::array<Unit, 6> kUnits = {{{std::chrono::hours(24 * 365), "year", 
                                          {1min, "minute", "minutes"},
                                          {1s, "second", "seconds"}}};
 
-std::string in_words(Microseconds length) {
+std::string number_of(std::int64_t times, const Unit& unit) {
+  return format("%lld %s", static_cast<long long>(times), times == 1 ? unit.one : unit.many);
+}
+
+std::string largest_unit(Microseconds length) {
   for (const Unit& unit : kUnits) {
-    auto const times = length / unit.length;
-    if (times > 0) return format("%lld %s", static_cast<long long>(times), times == 1 ? unit.one : unit.many);
+    if (length >= unit.length) return number_of(length / unit.length, unit);
   }
   return {};
 }
@@ -107,12 +110,21 @@ std::string duration(Microseconds length) {
   return two(length / 24h, "d", length % 24h / 1h, "h");
 }
 
+std::string in_words(Microseconds length) {
+  // Months and years are no fixed lengths.
+  for (const Unit& unit : kUnits) {
+    if (unit.length > 24h || length < unit.length || length % unit.length != 0us) continue;
+    return number_of(length / unit.length, unit);
+  }
+  return duration(length);
+}
+
 std::string ago(TimePoint then, TimePoint now) {
   if (then > now) {
-    std::string const words = in_words(then - now);
+    std::string const words = largest_unit(then - now);
     return words.empty() ? "now" : std::string("in ").append(words);
   }
-  std::string const words = in_words(now - then);
+  std::string const words = largest_unit(now - then);
   return words.empty() ? "just now" : words + " ago";
 }
 

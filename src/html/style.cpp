@@ -33,9 +33,9 @@ main > section { margin-top: 44px; scroll-margin-top: 16px; }
 .lead { max-width: 46em; margin-top: 4px; }
 section > h3 { margin-top: 28px; }
 .more { font-size: 14px; margin-top: 8px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 1px; margin-top: 28px;
+.tiles { display: flex; flex-wrap: wrap; gap: 1px; margin-top: 28px;
   background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
-.tiles > div { background: var(--paper); padding: 14px 16px; display: flex; flex-direction: column; }
+.tiles > div { flex: 1 1 150px; background: var(--paper); padding: 14px 16px; }
 .tiles dt { color: var(--soft); font-size: 13px; }
 .tiles dd { font-size: 24px; line-height: 1.25; font-weight: 600; letter-spacing: -0.01em;
   font-variant-numeric: tabular-nums; }
@@ -43,7 +43,8 @@ section > h3 { margin-top: 28px; }
 .tiles .alarm { background: var(--alarm-paper); }
 .alarm dd:not(.note), .bad { color: var(--alarm); }
 .bad { font-weight: 600; }
-.concerns { display: grid; gap: 12px; margin-top: 16px; }
+.concerns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 12px;
+  margin-top: 16px; }
 .concern, .calm { background: var(--card); border: 1px solid var(--rule); border-left: 4px solid var(--soft);
   border-radius: 6px; padding: 14px 18px; min-width: 0; }
 .concern.urgent { border-left-color: var(--alarm); background: var(--alarm-paper); }
@@ -51,7 +52,7 @@ section > h3 { margin-top: 28px; }
 .concern .tag { font-size: 12px; font-weight: 650; letter-spacing: 0.05em; text-transform: uppercase;
   color: var(--soft); margin-right: 10px; }
 .concern.urgent .tag { color: var(--alarm); }
-.concern p { overflow-wrap: anywhere; white-space: pre-line; max-width: 90ch; margin-top: 4px; }
+.concern p { overflow-wrap: anywhere; white-space: pre-line; margin-top: 4px; }
 .concern .since { color: var(--soft); font-size: 13px; }
 pre { font: 13px/1.5 ui-monospace, "SF Mono", SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace;
   background: var(--paper); border: 1px solid var(--rule); border-radius: 5px; padding: 9px 12px; margin-top: 8px;
@@ -65,9 +66,11 @@ th, td { text-align: left; vertical-align: top; padding: 7px 20px 7px 0; border-
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--soft); font-size: 13px; font-weight: 500; border-bottom-color: var(--rule); vertical-align: bottom; }
 tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 8em; }
+tbody th small { font-weight: 400; color: var(--soft); font-size: 13px; }
 td.text { overflow-wrap: anywhere; }
 td.text .cell { white-space: pre-line; }
 th.number, td.number { text-align: right; white-space: nowrap; }
+td.word { white-space: nowrap; }
 td.share { width: 22%; min-width: 150px; white-space: nowrap; }
 td .name { display: none; }
 .bar { display: inline-block; width: calc(100% - 64px); height: 9px; margin-right: 8px; border-radius: 2px;
@@ -75,9 +78,9 @@ td .name { display: none; }
 .bar .whole { fill: var(--faint); }
 .bar .part { fill: var(--mark); }
 .full .bar .part { fill: var(--alarm); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); gap: 28px 36px;
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: 28px 36px;
   margin-top: 18px; }
-figure { min-width: 0; max-width: 560px; }
+figure { min-width: 0; max-width: 460px; }
 figcaption { display: flex; flex-direction: column; line-height: 1.35; }
 figcaption .what { font-size: 13px; color: var(--soft); }
 figcaption strong { font-size: 20px; font-weight: 600; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; }
@@ -98,14 +101,14 @@ body > footer p { max-width: 70em; margin-top: 4px; }
   body > header { padding-top: 24px; }
   h1 { font-size: 26px; }
   main > section { margin-top: 36px; }
-  .tiles { grid-template-columns: 1fr 1fr; }
+  .tiles > div { flex-basis: 40%; }
   .tiles dd { font-size: 20px; }
   .concern, .calm { padding: 12px 14px; }
   table, tbody, tr { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody tr { display: block; padding: 10px 0; border-bottom: 1px solid var(--rule); }
   tbody th { display: block; padding: 0 0 2px; border: 0; font-size: 15px; }
-  td, td.number, td.share { display: grid; grid-template-columns: 108px minmax(0, 1fr); gap: 12px; width: auto;
+  td, td.number, td.word, td.share { display: grid; grid-template-columns: 108px minmax(0, 1fr); gap: 12px; width: auto;
     min-width: 0; padding: 2px 0; border: 0; text-align: left; white-space: normal; }
   td .name { display: block; color: var(--soft); font-size: 13px; }
 }

@@ -9,6 +9,7 @@ const char* class_of(Column::Kind kind) {
   switch (kind) {
     case Column::Kind::number: return "number";
     case Column::Kind::bar: return "share";
+    case Column::Kind::word: return "word";
     case Column::Kind::text: break;
   }
   return "text";

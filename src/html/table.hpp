@@ -10,7 +10,8 @@ namespace audiostore::html {
 
 struct Column {
   std::string name;
-  enum class Kind { text, number, bar } kind = Kind::text;
+  // text: may be long, and breaks anywhere; word: does not break; number: to the right; bar: with its figure
+  enum class Kind { text, word, number, bar } kind = Kind::text;
 };
 
 class Table {

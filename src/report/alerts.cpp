@@ -8,6 +8,7 @@ namespace audiostore::report {
 namespace {
 
 using html::Markup;
+using Kind = html::Column::Kind;
 
 struct Advice {
   std::string_view alert;
@@ -56,7 +57,7 @@ std::int64_t open_alerts(const Period& period, Section& section) {
     concern.what = subject.empty() ? alert : alert + ": " + subject;
     concern.detail = words(facts.text(i, 3), 1000);
     if (facts.bigint(i, 4) > 1) {
-      concern.detail += Markup(" Raised " + html::count(facts.bigint(i, 4)) + " times, last ");
+      concern.detail += Markup("\nRaised " + html::count(facts.bigint(i, 4)) + " times, last ");
       concern.detail += when(facts.time(i, 6), period) + ".";
     }
     concern.since = facts.time(i, 5);
@@ -80,7 +81,7 @@ Section alerts_section(const Period& period) {
   Facts const facts(statement, {argument(period.since)});
   if (facts.size() == 0) return section;
   html::Table table("Alerts that are over",
-                    {{"Alert"}, {"About"}, {"Raised"}, {"Over"}, {"Times", html::Column::Kind::number}, {"Message"}});
+                    {{"Alert"}, {"About"}, {"Raised", Kind::word}, {"Over", Kind::word}, {"Times", Kind::number}, {"Message"}});
   for (std::size_t i = 0; i < facts.size(); i++) {
     table.add({html::value(facts.text(i, 1)), html::value(facts.text(i, 2)), when(facts.time(i, 5), period),
                when(facts.time(i, 6), period), html::count(facts.bigint(i, 4)), words(facts.text(i, 3))});

@@ -38,7 +38,7 @@ Markup by_type(const Period& period) {
                                      {"Done", Kind::number},
                                      {"Dead", Kind::number},
                                      {"Usual duration", Kind::number},
-                                     {"Oldest open"}});
+                                     {"Oldest open", Kind::word}});
   for (std::size_t i = 0; i < facts.size(); i++) {
     std::int64_t const dead = facts.bigint(i, 5);
     table.add({html::value(facts.text(i, 1)), html::count(facts.bigint(i, 2)), html::count(facts.bigint(i, 3)),
@@ -55,7 +55,7 @@ Markup dead_jobs(const Period& period, Section& section) {
   Facts const facts(statement);
   if (facts.size() == 0) return {};
   html::Table table("Dead jobs by type and error",
-                    {{"Job"}, {"Number", Kind::number}, {"Last given up"}, {"Error"}});
+                    {{"Job"}, {"Number", Kind::number}, {"Last given up", Kind::word}, {"Error"}});
   for (std::size_t i = 0; i < facts.size(); i++) {
     std::string const type = facts.text(i, 1);
     std::string const number = html::count(facts.bigint(i, 3));

@@ -11,7 +11,7 @@ using html::Markup;
 using Kind = html::Column::Kind;
 
 constexpr const char* kPolicies =
-    "SELECT id, kind, store, prefix, relation::text, condition, after::text, schedule::text, owner::text, state, "
+    "SELECT id, kind, store, prefix, relation::text, condition, (extract(epoch FROM after) * 1e6)::int8, (extract(epoch FROM schedule) * 1e6)::int8, owner::text, state, "
     "       next_run_at, last_finished_at, last_result, last_rows, last_bytes, last_kept, left(last_row_error, 1000), "
     "       left(last_error, 1000), action, assignments::text, count(*) OVER () "
     "FROM audiostore.policy_status "
@@ -28,12 +28,16 @@ Markup about(const Facts& facts, std::size_t row) {
   return key(facts.text(row, 3)) + ", keys from " + key(facts.text(row, 4));
 }
 
+std::string span(const Facts& facts, std::size_t row, int column) {
+  return html::in_words(std::chrono::microseconds(facts.bigint(row, column)));
+}
+
 Markup rule(const Facts& facts, std::size_t row) {
   std::string const action = facts.text(row, 19);
   std::string const what = action == "set" ? "set " : action.empty() ? "delete" : action;
   Markup text = what + (action == "set" ? key(facts.text(row, 20)) : Markup());
-  if (!facts.null(row, 7)) text += Markup(" after ") + facts.text(row, 7);
-  return text + ", every " + facts.text(row, 8);
+  if (!facts.null(row, 7)) text += " after " + span(facts, row, 7);
+  return text + ", every " + span(facts, row, 8);
 }
 
 Markup last_run(const Facts& facts, std::size_t row, const Period& period) {
@@ -59,11 +63,11 @@ void judge(const Facts& facts, std::size_t row, Section& section) {
   concern.since = facts.time(row, 12);
   if (failed) {
     concern.what = "Policy " + id + " failed";
-    concern.detail = about(facts, row) + ": " + words(facts.text(row, 18));
+    concern.detail = about(facts, row) + ":\n" + words(facts.text(row, 18));
     concern.alert = {"policy_failed", id};
   } else {
     concern.what = "Policy " + id + " passed over " + html::count(facts.bigint(row, 16)) + " rows";
-    concern.detail = about(facts, row) + ": " + words(facts.text(row, 17));
+    concern.detail = about(facts, row) + ":\n" + words(facts.text(row, 17));
   }
   concern.sql = {"SELECT * FROM audiostore.policy_status WHERE id = " + id + ";", "-- when the cause is gone:",
                  "SELECT audiostore.run_policy(" + id + ");"};
@@ -86,11 +90,11 @@ Section policies_section(const Period& period) {
   html::Table table("Policies", {{"Policy"},
                                  {"About"},
                                  {"Rule"},
-                                 {"State"},
+                                 {"State", Kind::word},
                                  {"Last run"},
                                  {"Rows", Kind::number},
                                  {"Bytes", Kind::number},
-                                 {"Next run"}});
+                                 {"Next run", Kind::word}});
   for (std::size_t i = 0; i < facts.size(); i++) {
     table.add({std::to_string(facts.bigint(i, 1)) + " " + facts.text(i, 2), about(facts, i), rule(facts, i),
                facts.text(i, 10), last_run(facts, i, period),

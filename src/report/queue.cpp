@@ -11,6 +11,7 @@ namespace {
 
 using html::element;
 using html::Markup;
+using Kind = html::Column::Kind;
 
 constexpr std::size_t kMostRows = 20;
 constexpr std::size_t kMostGroups = 10;
@@ -37,14 +38,13 @@ Markup backlog_table(const Period& period, const Sample& sample, Backlog& sum) {
       {FLOAT4OID, TIMESTAMPTZOID, FLOAT8OID});
   Facts const facts(statement, {Float4GetDatum(static_cast<float>(sample.percent)), argument(period.now),
                                 Float8GetDatum(100 / sample.percent)});
-  using Kind = html::Column::Kind;
   html::Table table("Operations by store and kind", {{"Store"},
-                                                     {"Operation"},
+                                                     {"Operation", Kind::word},
                                                      {"Due", Kind::number},
                                                      {"Waiting", Kind::number},
                                                      {"Running", Kind::number},
                                                      {"Most attempts", Kind::number},
-                                                     {"Oldest"}});
+                                                     {"Oldest", Kind::word}});
   for (std::size_t i = 0; i < facts.size(); i++) {
     sum.due += facts.bigint(i, 3);
     sum.waiting += facts.bigint(i, 4);
@@ -81,9 +81,9 @@ Markup dead_table(const Period& period, Section& section, std::int64_t& dead) {
   static pg::Statement statement(kDead, {});
   Facts const facts(statement);
   html::Table table("Dead operations by store, kind and error", {{"Store"},
-                                                                 {"Operation"},
-                                                                 {"Number", html::Column::Kind::number},
-                                                                 {"Queued"},
+                                                                 {"Operation", Kind::word},
+                                                                 {"Number", Kind::number},
+                                                                 {"Queued", Kind::word},
                                                                  {"First key"},
                                                                  {"Last error"}});
   for (std::size_t i = 0; i < facts.size(); i++) {

@@ -33,7 +33,7 @@ Markup header(const Identity& identity, const Period& period) {
   html::Element facts("p", {{"class", "facts"}});
   auto const fact = [&](const Markup& text) { facts.add(element("span", {}, text)); };
   fact(Markup("as of ") + element("time", {{"datetime", html::second(period.now)}}, html::minute(period.now)));
-  fact("looking back " + html::duration(period.now - period.since) + ", to " + html::minute(period.since));
+  fact("looking back " + html::in_words(period.now - period.since) + ", to " + html::minute(period.since));
   if (!identity.server.empty()) fact(Markup("cluster ") + html::value(identity.server));
   if (identity.standby) fact("a standby");
   fact("audiostore " + identity.extension + " on PostgreSQL " + identity.version);
@@ -134,7 +134,8 @@ Markup footer() {
 std::string make_report(const Period& period) {
   Identity const who = identity();
   std::vector<Section> sections;
-  for (auto* const make : {alerts_section, queue_section, cache_section, quotas_section, policies_section, jobs_section,
+  for (auto* const make : {storage_section, growth_section, cache_section, quotas_section, policies_section,
+                           queue_section, audits_section, jobs_section, temporary_section, alerts_section,
                            runs_section}) {
     pg::check_interrupts();
     Section section = make(period);

@@ -32,7 +32,7 @@ Markup by_task(const Period& period) {
                                      {"Bytes", Kind::number},
                                      {"Usual duration", Kind::number},
                                      {"Longest", Kind::number},
-                                     {"Last started"}});
+                                     {"Last started", Kind::word}});
   for (std::size_t i = 0; i < facts.size(); i++) {
     std::int64_t const failed = facts.bigint(i, 3);
     table.add({html::value(facts.text(i, 1)), html::count(facts.bigint(i, 2)),
@@ -54,7 +54,7 @@ Markup outcome(const Facts& facts, std::size_t row) {
 // `facts`: task, started_at, duration, rows, bytes, error.
 Markup list(const char* caption, const Facts& facts, const Period& period, std::int64_t total) {
   html::Table table(caption, {{"Task"},
-                              {"Started"},
+                              {"Started", Kind::word},
                               {"Duration", Kind::number},
                               {"Rows", Kind::number},
                               {"Bytes", Kind::number},

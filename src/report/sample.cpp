@@ -13,8 +13,9 @@ constexpr double kSample = 8'000;
 
 Sample sample_of(const char* table) {
   static pg::Statement statement(
-      "SELECT sum(pg_relation_size(t.relid) / current_setting('block_size')::int8)::float8 "
-      "FROM pg_partition_tree($1::regclass) t WHERE t.isleaf",
+      "WITH RECURSIVE tree AS ("
+      "    SELECT $1::regclass::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid) "
+      "SELECT sum(pg_relation_size(oid) / current_setting('block_size')::int8)::float8 FROM tree",
       {TEXTOID});
   double const blocks = Facts(statement, {pg::text_argument(table)}).number(0, 1);
   return {blocks <= kReadWhole ? 100 : 100 * kSample / blocks};

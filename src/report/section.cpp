@@ -15,6 +15,7 @@ Markup when(std::optional<TimePoint> at, const Period& period, std::string_view 
 }
 
 Markup words(const std::string& text, std::size_t limit) {
+  if (text.empty()) return {};
   std::string const cut = html::shortened(text, limit);
   if (cut == text) return html::value(text);
   return element("bdi", {{"title", html::shortened(text, 4000)}}, cut);

@@ -39,6 +39,10 @@ struct Section {
 };
 
 // An empty id: nothing to show where the feature is not used.
+Section storage_section(const Period& period);
+Section growth_section(const Period& period);
+Section audits_section(const Period& period);
+Section temporary_section(const Period& period);
 Section queue_section(const Period& period);
 Section policies_section(const Period& period);
 Section quotas_section(const Period& period);

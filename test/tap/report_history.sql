@@ -101,3 +101,39 @@ INSERT INTO audiostore.jobs (job_type, payload, state, attempts, enqueued_at, st
 INSERT INTO audiostore.segments (title, state, duration_seconds)
     SELECT 'Segment ' || n, (ARRAY['queued', 'ready', 'aired', 'aired', 'archived', 'failed'])[1 + n % 6], 60 + n FROM generate_series(1, 300) n;
 ANALYZE;
+
+-- Samples of a month; the last ones are as new as this.
+INSERT INTO audiostore.storage_samples (store, storage_class, sampled_at, provider, objects, bytes, billable_bytes, monthly_cost, currency)
+    SELECT s.store, s.class, now() - n * interval '12 hours', s.provider, b.objects, b.bytes, b.bytes, b.bytes / 1e9 * s.price,
+           CASE WHEN s.price IS NOT NULL THEN 'USD' END
+    FROM generate_series(0, 70) n, (VALUES
+        ('media', 'STANDARD', 'local', 1.1e12, 1.6e10, NULL::numeric),
+        ('it''s "quoted" <b>&amp;', 'GLACIER', 's3', 4.2e12, 2.2e10, 0.0036),
+        ('it''s "quoted" <b>&amp;', 'DEEP_ARCHIVE', 's3', 9.9e12, 5e9, 0.00099),
+        ('cold', 'STANDARD_IA', 's3', 2.4e11, -6e8, 0.0125)) s(store, class, provider, bytes, a_day, price),
+    LATERAL (SELECT (s.bytes - s.a_day * n / 2 - (n % 5) * s.bytes / 400)::bigint AS bytes, (s.bytes / 6e6 - n * 90)::bigint AS objects) b
+    WHERE n NOT BETWEEN 30 AND 33;
+
+-- Audits and what they found.
+INSERT INTO audiostore.audits (store, min_age, owner, state, started_at, finished_at, objects, bytes, rows, findings, complete, error) VALUES
+    ('media', '24 hours', 'postgres', 'done', now() - interval '9 hours', now() - interval '9 hours' + interval '41 s', 21400, 119000000000, 21380, 28, true, NULL),
+    ('cold', '24 hours', 'postgres', 'done', now() - interval '8 hours', now() - interval '8 hours' + interval '7 s', 8000, 2440000000, 8000, 0, true, NULL),
+    ('it''s "quoted" <b>&amp;', '24 hours', 'postgres', 'failed', now() - interval '8 hours', now() - interval '7 hours', 0, 0, 0, 0, false, E'HTTP 403: AccessDenied ]]> \u202E');
+INSERT INTO audiostore.audits (store, prefix, min_age, owner, state, started_at, objects, objects_expected) VALUES
+    ('media', '<i>uploads</i>/', '24 hours', 'postgres', 'running', now() - interval '40 s', 900, 1400);
+INSERT INTO audiostore.audit_findings (audit_id, finding, key, size, relation, detail)
+    SELECT a.id, f.finding, f.key || '/' || n, f.size, f.relation, f.detail
+    FROM audiostore.audits a, (VALUES
+        ('orphaned_object', 'lost/' || :'hostile', 4200000, NULL, NULL, 17),
+        ('dangling_row', E'\u202Eesrever', NULL, 'recordings'::regclass, 'the object is absent', 6),
+        ('size_mismatch', 'recordings/short.wav', 12, 'recordings', 'the row states 5100000 bytes, the object has 12', 1),
+        ('unfinished_upload', 'uploads/half', 73000000, NULL, 'begun 3 days ago', 4)) f(finding, key, size, relation, detail, times),
+    generate_series(1, f.times) n
+    WHERE a.store = 'media' AND a.state = 'done';
+
+-- Scratch objects.
+INSERT INTO audiostore.temporary_objects (key, store, state, expires_at, promoted_to_store, promoted_to, last_error)
+    SELECT 'tmp-' || n, 'media', CASE WHEN n = 5 THEN 'failed' ELSE 'leased' END, now() + interval '2 hours' - n * interval '1 minute',
+           CASE WHEN n = 5 THEN 'cold' END, CASE WHEN n = 5 THEN 'novel/' || :'hostile' END, CASE WHEN n = 5 THEN 'the copy is missing ]]>' END
+    FROM generate_series(1, 40) n;
+ANALYZE;
