@@ -48,7 +48,10 @@ void PolicyRunner::recover() {
 }
 
 TimePoint PolicyRunner::step(TimePoint now) {
-  for (Work& work : works_) advance(work, now);
+  for (Work& work : works_) {
+    advance(work, now);
+    work.running.done(work.outcome.rows);
+  }
   settle_over();
   extend(now);
   claim(now);
@@ -99,6 +102,7 @@ void PolicyRunner::claim(TimePoint now) {
     Work& work = works_.emplace_back();
     work.claimed = std::move(one);
     work.leased_until = now + kLease;
+    work.running = monitor::Running("policies", work.claimed.policy.name());
     begin(work);
   }
 }

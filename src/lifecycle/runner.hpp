@@ -20,6 +20,7 @@
 #include "base/task.hpp"
 #include "lifecycle/policy.hpp"
 #include "lifecycle/retention.hpp"
+#include "monitor/running.hpp"
 #include "pg/transactions.hpp"
 #include "store/store.hpp"
 
@@ -64,6 +65,7 @@ class PolicyRunner {
     bool waiting = false;
     bool over = false;  // or somebody removed, changed or took the policy
     PolicyOutcome outcome;
+    monitor::Running running;
   };
 
   void begin(Work& work);

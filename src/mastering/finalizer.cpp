@@ -134,7 +134,20 @@ TimePoint Finalizer::step(TimePoint now) {
   claim(now);
   // What was claimed just now can start.
   for (Work& work : works_) advance(work);
+  tell_progress();
   return next_time(now);
+}
+
+void Finalizer::tell_progress() {
+  if (works_.empty()) {
+    progress_.end();
+    return;
+  }
+  if (!progress_) {
+    progress_ = monitor::Running("mastering", {});
+    finalized_before_ = finalized_.jobs;
+  }
+  progress_.done(finalized_.jobs - finalized_before_);
 }
 
 TimePoint Finalizer::next_time(TimePoint now) const {

@@ -24,6 +24,7 @@
 #include "base/task.hpp"
 #include "foreign/stores.hpp"
 #include "mastering/finalize_job.hpp"
+#include "monitor/running.hpp"
 #include "pg/transactions.hpp"
 #include "sandbox/decoder.hpp"
 
@@ -81,6 +82,7 @@ class Finalizer {
   void claim(TimePoint now);
   void begin(const FinalizeJob& job, TimePoint now, std::vector<Work>& begun);
   void extend(TimePoint now);
+  void tell_progress();
   void look_for_raw(TimePoint now);
   void advance(Work& work);
   void fetch(Work& work);
@@ -105,6 +107,8 @@ class Finalizer {
   bool nothing_due_ = false;
   bool gave_up_waiting_ = false;
   Finalized finalized_;
+  monitor::Running progress_;  // while there is work
+  std::int64_t finalized_before_ = 0;
 };
 
 // Every job that is due, from inside a procedure: CALL audiostore.run('mastering').

@@ -105,7 +105,20 @@ TimePoint Drain::step(TimePoint now) {
     if (due && slot.not_again_before <= now) nothing_due_ = false;
   }
   settle_finished(clock_now());
+  tell_progress();
   return next_time(now);
+}
+
+void Drain::tell_progress() {
+  if (idle()) {
+    progress_.end();
+    return;
+  }
+  if (!progress_) {
+    progress_ = monitor::Running("outbox", {});
+    drained_before_ = drained_.operations;
+  }
+  progress_.done(drained_.operations - drained_before_);
 }
 
 TimePoint Drain::next_time(TimePoint now) const {

@@ -20,6 +20,7 @@
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "http/client.hpp"
+#include "monitor/running.hpp"
 #include "outbox/breaker.hpp"
 #include "outbox/claim.hpp"
 #include "outbox/execute.hpp"
@@ -108,6 +109,7 @@ class Drain {
   void start(Slot& slot, std::vector<Operation> operations);
   void start_probe(Slot& slot);
   void extend(TimePoint now);
+  void tell_progress();
   TimePoint next_time(TimePoint now) const;
   std::size_t capacity(const Slot& slot) const;
 
@@ -117,6 +119,8 @@ class Drain {
   std::list<Running> running_;
   Unsettled unsettled_;
   Drained drained_;
+  monitor::Running progress_;  // from the first operation of a drain to its last
+  std::int64_t drained_before_ = 0;
   TimePoint looked_at_{};
   TimePoint::duration look_took_{};
   bool nothing_due_ = false;

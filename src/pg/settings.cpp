@@ -11,6 +11,9 @@ char* databases_value = nullptr;
 char* default_store_value = nullptr;
 int max_connections_value = 64;
 int run_history_value = 0;
+int run_history_count_value = 0;
+int accounting_interval_value = 0;
+int alert_interval_value = 0;
 int audio_workers_value = 2;
 int decoder_timeout_value = 0;
 int decoder_memory_value = 0;
@@ -49,6 +52,20 @@ std::string_view or_empty(const char* value) { return value != nullptr ? value :
 }  // namespace
 
 namespace {
+
+void watch_settings_init() {
+  DefineCustomIntVariable("audiostore.run_history_count", "Entries of audiostore.runs that are kept for each task.",
+                          "When there are more, the oldest go, however young they are.", &run_history_count_value, 1000,
+                          1, INT_MAX, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("audiostore.accounting_interval", "Time between counts of what is tracked and what it costs.",
+                          "The worker writes a sample of it to audiostore.storage_samples; 0 leaves that to "
+                          "audiostore.run('accounting').",
+                          &accounting_interval_value, 3600, 0, 30 * kDay, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
+                          nullptr);
+  DefineCustomIntVariable("audiostore.alert_interval", "Time between looks at the alerts of audiostore.alert_rules.",
+                          nullptr, &alert_interval_value, 15, 1, kDay, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
+                          nullptr);
+}
 
 void cache_settings_init() {
   DefineCustomIntVariable("audiostore.cache_ttl", "Time for which an entry of the audio cache lives.",
@@ -102,6 +119,7 @@ void settings_init() {
                           "It is counted as address space of the helper process, beyond what that starts with.",
                           &decoder_memory_value, 256 * kMegabyte, 16 * kMegabyte, INT_MAX, PGC_USERSET, GUC_UNIT_KB,
                           nullptr, nullptr, nullptr);
+  watch_settings_init();
   cache_settings_init();
   reserve_setting_prefix("audiostore");
 }
@@ -112,6 +130,9 @@ bool enabled() { return enabled_value; }
 std::string_view databases() { return or_empty(databases_value); }
 std::string_view default_store() { return or_empty(default_store_value); }
 int max_connections() { return max_connections_value; }
+int run_history_count() { return run_history_count_value; }
+std::chrono::seconds accounting_interval() { return std::chrono::seconds(accounting_interval_value); }
+std::chrono::seconds alert_interval() { return std::chrono::seconds(alert_interval_value); }
 int audio_workers() { return audio_workers_value; }
 std::chrono::seconds run_history() { return std::chrono::seconds(run_history_value); }
 std::chrono::milliseconds decoder_timeout() { return std::chrono::milliseconds(decoder_timeout_value); }

@@ -17,6 +17,9 @@ std::string_view databases();                   // audiostore.databases: comma-s
 std::string_view default_store();               // audiostore.default_store; empty: none
 int max_connections();                          // audiostore.max_connections
 std::chrono::seconds run_history();             // audiostore.run_history
+int run_history_count();                        // audiostore.run_history_count: runs of each task
+std::chrono::seconds accounting_interval();     // audiostore.accounting_interval; 0: never
+std::chrono::seconds alert_interval();          // audiostore.alert_interval
 int audio_workers();                            // audiostore.audio_workers
 std::chrono::milliseconds decoder_timeout();    // audiostore.decoder_timeout
 std::uint64_t decoder_memory();                 // audiostore.decoder_memory, bytes

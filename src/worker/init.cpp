@@ -1,6 +1,7 @@
 #include "worker/init.hpp"
 
 #include "cache/shared.hpp"
+#include "monitor/running.hpp"
 #include "worker/launcher.hpp"
 #include "worker/make_room.hpp"
 
@@ -10,6 +11,7 @@ void init() {
   // pg_upgrade starts servers whose databases are not to be touched.
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
   cache::init_shared();
+  monitor::init_running();
   monitor::init_shared();
   register_launcher();
   init_make_room();

@@ -1,9 +1,12 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
+#include "cost/accounting.hpp"
 #include "lifecycle/runner.hpp"
 #include "mastering/finalizer.hpp"
 #include "outbox/drain.hpp"
 #include "pg/arguments.hpp"
+#include "pg/settings.hpp"
 #include "pg/transactions.hpp"
+#include "watch/evaluate.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/runs.hpp"
@@ -38,10 +41,25 @@ RunResult run_mastering() {
   return {.rows = finalized.jobs, .bytes = finalized.bytes, .error = {}};
 }
 
+// The samples first: they are what alerts look at.
+RunResult run_accounting() {
+  pg::ProcedureTransactions transactions;
+  cost::Accounted const accounted = cost::account_now(transactions);
+  transactions.run([] { return watch::evaluate_alerts(); });
+  return {.rows = accounted.objects, .bytes = accounted.bytes, .error = accounted.error};
+}
+
+// Counting takes its time: all that is due is what the worker would do.
+bool accounting_is_due() {
+  pg::ProcedureTransactions transactions;
+  std::chrono::seconds const interval = pg::settings::accounting_interval();
+  return interval.count() > 0 && cost::Accounting(transactions).due(interval) <= SystemClock().now();
+}
+
 // In the order in which they run when none is named. Those without a function have nothing to do yet.
 constexpr Part kParts[] = {
     {"expiry", run_expiry}, {"policies", run_policies}, {"outbox", run_outbox},
-    {"audits", nullptr},    {"accounting", nullptr},    {"mastering", run_mastering},
+    {"audits", nullptr},    {"mastering", run_mastering}, {"accounting", run_accounting},
 };
 
 // One part, in the history from before it starts; an error is noted there and goes on to the caller.
@@ -103,7 +121,10 @@ Datum run(FunctionCallInfo info) {
     run_part(find_part(*what));
     return Datum{0};
   }
-  for (const Part& part : kParts) run_part(part);
+  for (const Part& part : kParts) {
+    if (part.run != run_accounting || accounting_is_due()) run_part(part);
+  }
+  pg::ProcedureTransactions().run([] { return watch::evaluate_alerts(); });
   return Datum{0};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace audiostore::worker {
@@ -10,7 +11,7 @@ namespace audiostore::worker {
 struct RunResult {
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
-  std::string_view error;  // empty: it went well
+  std::string error;  // empty: it went well
 };
 
 // Inside the caller's transaction; returns the run's id.

@@ -1,4 +1,6 @@
 // The list of what a database worker does.
+#include "worker/accounting_task.hpp"
+#include "worker/alerts_task.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/mastering_task.hpp"
@@ -15,6 +17,8 @@ std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/)
   tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<CacheTask>());
   tasks.push_back(std::make_unique<HistoryTask>());
+  tasks.push_back(std::make_unique<AccountingTask>());
+  tasks.push_back(std::make_unique<AlertsTask>());
   return tasks;
 }
 

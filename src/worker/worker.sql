@@ -11,9 +11,10 @@ CREATE TABLE audiostore.runs (
     duration interval GENERATED ALWAYS AS (finished_at - started_at) STORED
 );
 CREATE INDEX runs_started_at ON audiostore.runs (started_at);
+CREATE INDEX runs_task ON audiostore.runs (task, id);
 
 COMMENT ON TABLE audiostore.runs IS
-    'History of recurring tasks. A run is recorded before it starts: one without an end is under way, or its process died. Entries older than the setting audiostore.run_history are removed';
+    'History of recurring tasks. A run is recorded before it starts: one without an end is under way, or its process died. Entries older than the setting audiostore.run_history are removed, and of each task those beyond the newest audiostore.run_history_count';
 COMMENT ON COLUMN audiostore.runs.id IS 'number of the run';
 COMMENT ON COLUMN audiostore.runs.task IS 'what ran: outbox, expiry, policies, audits, accounting or mastering, with its subject where there is one';
 COMMENT ON COLUMN audiostore.runs.started_at IS 'when it started';
@@ -24,6 +25,7 @@ COMMENT ON COLUMN audiostore.runs.error IS 'why it failed; NULL when it went wel
 COMMENT ON COLUMN audiostore.runs.pid IS 'process that ran it';
 COMMENT ON COLUMN audiostore.runs.duration IS 'how long it took';
 COMMENT ON INDEX audiostore.runs_started_at IS 'for removing old entries';
+COMMENT ON INDEX audiostore.runs_task IS 'runs of a task, newest last';
 
 SELECT pg_catalog.pg_extension_config_dump('audiostore.runs', '');
 SELECT pg_catalog.pg_extension_config_dump('audiostore.runs_id_seq', '');
