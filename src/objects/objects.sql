@@ -14,7 +14,7 @@ CREATE FUNCTION audiostore.get_object(store name, key text, start bigint DEFAULT
     LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 AS 'MODULE_PATHNAME', 'audiostore_get_object';
 COMMENT ON FUNCTION audiostore.get_object(name, text, bigint, bigint) IS
     'Fetches an object, or length bytes of it from byte start (counted from 0; fewer at its end), now: the transaction '
-    'stays open meanwhile. Sees puts that are still queued, this transaction''s and committed ones; an object whose '
+    'stays open meanwhile. Sees puts, copies and moves that are still queued, this transaction''s and committed ones; an object whose '
     'delete is still queued is still there. Errors: 42704 when absent, 22023 when start is beyond its end, 54000 when '
     'more than 1 GB - 64 kB would come back';
 

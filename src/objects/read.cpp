@@ -1,7 +1,7 @@
 // get_object and head_object: they ask the store now, in the middle of the transaction, as their names say.
 #include "foreign/listing.hpp"
 #include "objects/buffer.hpp"
-#include "objects/queued_put.hpp"
+#include "objects/queued_write.hpp"
 #include "pg/json.hpp"
 #include "pg/result_set.hpp"
 #include "pg/time.hpp"
@@ -34,38 +34,70 @@ store::Range range_argument(const pg::Arguments& arguments) {
   return range;
 }
 
+// An object, and the name under which the caller knows it.
+struct Place {
+  store::Store& store;
+  std::string key;
+  const Target& named;
+};
+
 // No bytes are wanted, so the store is only asked whether the object is there and that long.
-Datum read_nothing(const Target& target, const store::Range& range) {
-  auto const info = foreign::run(target.store().head(std::string(target.key)));
-  if (!info) throw_absent(target);
-  if (range.start > info->size) throw_range_beyond_end(target, info->size);
+std::optional<Datum> read_nothing(const Place& place, const store::Range& range) {
+  auto const info = foreign::run(place.store.head(place.key));
+  if (!info) return std::nullopt;
+  if (range.start > info->size) throw_range_beyond_end(place.named, info->size);
   return pg::varlena_datum({});
+}
+
+// Nothing when it is absent.
+std::optional<Datum> read(const Place& place, const store::Range& range) {
+  if (range.length == 0) return read_nothing(place, range);
+  Buffer buffer(kMostBytes);
+  try {
+    foreign::run(place.store.get(place.key, range, [&](BytesView piece) { buffer.append(piece); }));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return std::nullopt;
+    // An empty object read from its beginning is no mistake.
+    if (error.kind() == ErrorKind::invalid_argument && range.start == 0) return read_nothing(place, range);
+    throw;
+  }
+  return buffer.bytea();
 }
 
 Datum get_object(FunctionCallInfo info) {
   pg::Arguments const arguments(info);
   Target const target = find_target(arguments, 0, 1);
   store::Range const range = range_argument(arguments);
-  if (auto const queued = read_queued_put(target, range)) {
-    if (range.start > queued->size) throw_range_beyond_end(target, queued->size);
-    return queued->bytes;
+  std::optional<Datum> found;
+  if (auto const queued = find_queued_write(target)) {
+    if (queued->put != 0) {
+      if (auto const bytes = read_queued_put(queued->put, range)) {
+        if (range.start > bytes->size) throw_range_beyond_end(target, bytes->size);
+        return bytes->bytes;
+      }
+    } else {
+      // Absent there: it has been moved meanwhile.
+      found = read({.store = *queued->store->store, .key = queued->key, .named = target}, range);
+    }
   }
-  if (range.length == 0) return read_nothing(target, range);
-  Buffer buffer(kMostBytes);
-  try {
-    foreign::run(target.store().get(std::string(target.key), range, [&](BytesView piece) { buffer.append(piece); }));
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::not_found) throw_absent(target);
-    // An empty object read from its beginning is no mistake.
-    if (error.kind() == ErrorKind::invalid_argument && range.start == 0) return read_nothing(target, range);
-    throw;
-  }
-  return buffer.bytea();
+  if (!found) found = read({.store = target.store(), .key = std::string(target.key), .named = target}, range);
+  if (!found) throw_absent(target);
+  return *found;
+}
+
+// As the queue will leave it.
+std::optional<store::ObjectInfo> describe_queued(const Target& target) {
+  auto const queued = find_queued_write(target);
+  if (!queued) return std::nullopt;
+  if (queued->put != 0) return describe_queued_put(queued->put);
+  auto found = foreign::run(queued->store->store->head(queued->key));
+  if (found) found->etag.clear();
+  return found;
 }
 
 Datum head_object(FunctionCallInfo info) {
   Target const target = find_target(pg::Arguments(info), 0, 1);
-  auto found = find_queued_put(target);
+  auto found = describe_queued(target);
   if (!found) found = foreign::run(target.store().head(std::string(target.key)));
   constexpr NullableDatum kNull{Datum{0}, true};
   if (!found) return pg::composite(info, {kNull, kNull, kNull, kNull, kNull, kNull});

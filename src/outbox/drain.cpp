@@ -321,6 +321,7 @@ Outcome Drain::failure(const store::Common& common, const Operation& operation, 
                   .result = Outcome::Result::failed,
                   .in_doubt = outcome_unknown(error.kind()),
                   .error = describe(error)};
+  outcome.move = operation.kind == Kind::move;
   if (delay) outcome.retry_at = now + *delay;
   return outcome;
 }

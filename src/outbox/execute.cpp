@@ -8,8 +8,19 @@ namespace {
 // Below the data directory, where this process is.
 constexpr const char* kTemporaryFiles = "base/pgsql_tmp";
 
+// What is known of a copy before anybody looks at it.
+struct Expected {
+  std::optional<std::uint64_t> size;
+  std::string etag;  // empty: not known
+};
+
+// Of the whole object; others, such as those of objects made of parts, may be written in more than one way.
+bool is_digest(std::string_view etag) {
+  return etag.size() == 32 && etag.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 // Between two stores that cannot copy between themselves.
-Task<void> transfer(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+Task<Expected> transfer(store::Store& from, std::string key, store::Store& to, std::string to_key) {
   Spool spool(kTemporaryFiles);
   store::Sink const sink = [&spool](BytesView piece) { spool.append(piece); };
   auto get = from.get(key, store::Range{}, sink);
@@ -20,26 +31,36 @@ Task<void> transfer(store::Store& from, std::string key, store::Store& to, std::
   options.content_type = info ? info->content_type : got.content_type;
   if (info) options.metadata = info->metadata;
   auto put = to.put(to_key, store::Body(spool.fd(), spool.size()), options);
-  co_await put;
+  store::ObjectInfo written = co_await put;
+  co_return Expected{.size = spool.size(), .etag = std::move(written.etag)};
 }
 
-// The copy is there, whole, before anybody may let go of its source.
-Task<void> copy(store::Store& from, std::string key, store::Store& to, std::string to_key) {
-  if (from.can_copy_to(to)) {
-    auto call = from.copy(key, to, to_key);
-    co_await call;
-  } else {
-    auto call = transfer(from, key, to, to_key);
-    co_await call;
-  }
+Task<Expected> copy_inside(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+  auto call = from.copy(key, to, to_key);
+  co_await call;
   auto source_call = from.head(key);
   std::optional<store::ObjectInfo> const source = co_await source_call;
+  Expected expected;
+  if (source) expected.size = source->size;
+  co_return expected;
+}
+
+// The copy is there, whole, before anybody may let go of its source: a store's word that it was written is not enough.
+Task<void> copy(store::Store& from, std::string key, store::Store& to, std::string to_key) {
+  auto call = from.can_copy_to(to) ? copy_inside(from, key, to, to_key) : transfer(from, key, to, to_key);
+  Expected const expected = co_await call;
   auto target_call = to.head(to_key);
   std::optional<store::ObjectInfo> const target = co_await target_call;
-  if (!target || (source && source->size != target->size)) {
-    throw Error(ErrorKind::bad_reply, "the copy of object \"" + key + "\" is not what its source is",
-                target ? "Their sizes differ." : "The copy is missing.");
+  std::string_view wrong;
+  if (!target) {
+    wrong = "The copy is missing.";
+  } else if (expected.size && target->size != *expected.size) {
+    wrong = "Their sizes differ.";
+  } else if (is_digest(expected.etag) && is_digest(target->etag) && target->etag != expected.etag) {
+    wrong = "It has another entity tag than the store gave to what was sent.";
   }
+  if (wrong.empty()) co_return;
+  throw Error(ErrorKind::bad_reply, "the copy of object \"" + key + "\" is not what its source is", std::string(wrong));
 }
 
 Task<void> execute_one(Batch& batch, Operation& operation) {

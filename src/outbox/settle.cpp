@@ -1,6 +1,7 @@
 #include "outbox/settle.hpp"
 
 #include "outbox/enqueue.hpp"
+#include "outbox/move_end.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -40,6 +41,39 @@ void give_back_in_doubt(const std::vector<std::int64_t>& ids) {
   statement.execute({pg::bigint_array(ids)});
 }
 
+// Whoever waits for this move is busy with something else: it is done again, later, and written down then. The longer
+// it has waited, the longer it waits.
+void put_off(const Outcome& outcome) {
+  static pg::Statement statement(
+      "UPDATE audiostore.operations SET state = 'pending', attempts = greatest(attempts - 1, 0), leased_until = NULL, "
+      "claimed_by = NULL, in_doubt = true, last_error = nullif($2, ''), not_before = clock_timestamp() + "
+      "  least(greatest((clock_timestamp() - enqueued_at) / 4, interval '50 ms'), interval '30 s') "
+      "WHERE id = $1 AND state = 'running' AND claimed_by = pg_backend_pid()",
+      {INT8OID, TEXTOID});
+  statement.execute({Int64GetDatum(outcome.id), pg::text_argument(outcome.error)});
+}
+
+void settle_failed(const Outcome& outcome) {
+  bool const dead_move = outcome.move && !outcome.retry_at;
+  if (dead_move && tell({.id = outcome.id, .what = MoveEnd::What::dead, .error = outcome.error}) == Heard::not_now) {
+    put_off(outcome);
+  } else {
+    fail(outcome);
+  }
+}
+
+void settle_copied(const Outcome& outcome) {
+  if (tell({.id = outcome.id, .what = MoveEnd::What::copied}) == Heard::not_now) {
+    put_off(outcome);
+    return;
+  }
+  // The claim-time check of the new delete decides whether the source may go.
+  if (remove({outcome.id}) == 1) {
+    std::string_view const key = outcome.key;
+    enqueue_deletes(outcome.store, std::span(&key, 1), "object moved");
+  }
+}
+
 }  // namespace
 
 void settle(const std::vector<Outcome>& outcomes) {
@@ -50,15 +84,8 @@ void settle(const std::vector<Outcome>& outcomes) {
     switch (outcome.result) {
       case Outcome::Result::done: done.push_back({.id = outcome.id, .tid = outcome.tid}); break;
       case Outcome::Result::unsent: (outcome.in_doubt ? doubtful : unsent).push_back(outcome.id); break;
-      case Outcome::Result::failed: fail(outcome); break;
-      case Outcome::Result::copied: {
-        // The claim-time check of the new delete decides whether the source may go.
-        if (remove({outcome.id}) == 1) {
-          std::string_view const key = outcome.key;
-          enqueue_deletes(outcome.store, std::span(&key, 1), "object moved");
-        }
-        break;
-      }
+      case Outcome::Result::failed: settle_failed(outcome); break;
+      case Outcome::Result::copied: settle_copied(outcome); break;
     }
   }
   if (!done.empty()) {

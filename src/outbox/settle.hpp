@@ -29,6 +29,7 @@ struct Outcome {
   std::optional<TimePoint> retry_at = {};  // failed: none makes it dead
   std::string key = {};                    // copied
   std::string store = {};                  // copied
+  bool move = false;                       // failed: it was a move
 };
 
 // Inside the caller's transaction.

@@ -6,6 +6,7 @@
 #include "outbox/transaction_end.hpp"
 #include "pg/guard.hpp"
 #include "pg/settings.hpp"
+#include "temporary/init.hpp"
 #include "tracking/init.hpp"
 #include "worker/init.hpp"
 
@@ -21,6 +22,7 @@ void _PG_init() {             // NOLINT(bugprone-reserved-identifier)
     foreign::init();
     outbox::init();
     tracking::init();
+    temporary::init();
     worker::init();
   });
 }

@@ -6,6 +6,7 @@
 #include "pg/arguments.hpp"
 #include "pg/settings.hpp"
 #include "pg/transactions.hpp"
+#include "temporary/expire.hpp"
 #include "watch/evaluate.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
@@ -23,7 +24,8 @@ RunResult run_expiry() {
   remove_old_history();
   pg::ProcedureTransactions transactions;
   transactions.commit();
-  return {.rows = CacheTask::run_once(transactions), .bytes = 0, .error = {}};
+  std::int64_t const temporary = temporary::expire_all(transactions);
+  return {.rows = temporary + CacheTask::run_once(transactions), .bytes = 0, .error = {}};
 }
 
 RunResult run_policies() {

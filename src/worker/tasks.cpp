@@ -7,6 +7,7 @@
 #include "worker/outbox_task.hpp"
 #include "worker/policies_task.hpp"
 #include "worker/task.hpp"
+#include "worker/temporary_task.hpp"
 
 namespace audiostore::worker {
 
@@ -16,6 +17,7 @@ std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/)
   tasks.push_back(std::make_unique<PoliciesTask>());
   tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<CacheTask>());
+  tasks.push_back(std::make_unique<TemporaryTask>());
   tasks.push_back(std::make_unique<HistoryTask>());
   tasks.push_back(std::make_unique<AccountingTask>());
   tasks.push_back(std::make_unique<AlertsTask>());
