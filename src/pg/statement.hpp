@@ -17,7 +17,10 @@ namespace audiostore::pg {
 // Connects to SPI, pins search_path to pg_catalog, pg_temp and sees to an active snapshot.
 class Spi {
  public:
-  Spi();
+  // What is read through it: all that is committed by now, as the isolation level has it; or what the calling statement
+  // sees, if there is one, as a STABLE function has to.
+  enum class Sees { latest, statement };
+  explicit Spi(Sees sees = Sees::latest);
   ~Spi();
   Spi(const Spi&) = delete;
   Spi& operator=(const Spi&) = delete;

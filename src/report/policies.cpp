@@ -13,8 +13,9 @@ using Kind = html::Column::Kind;
 constexpr const char* kPolicies =
     "SELECT id, kind, store, prefix, relation::text, condition, (extract(epoch FROM after) * 1e6)::int8, (extract(epoch FROM schedule) * 1e6)::int8, owner::text, state, "
     "       next_run_at, last_finished_at, last_result, last_rows, last_bytes, last_kept, left(last_row_error, 1000), "
-    "       left(last_error, 1000), action, assignments::text, count(*) OVER () "
-    "FROM audiostore.policy_status "
+    "       left(last_error, 1000), action, assignments::text, count(*) OVER (), "
+    "       to_jsonb(p) ->> 'name', to_jsonb(p) ->> 'storage_class', to_jsonb(p) ->> 'to_store' "
+    "FROM audiostore.policy_status p "
     "ORDER BY last_result = 'failed' DESC NULLS LAST, coalesce(last_kept, 0) > 0 DESC, id LIMIT 40";
 
 Markup about(const Facts& facts, std::size_t row) {
@@ -32,12 +33,28 @@ std::string span(const Facts& facts, std::size_t row, int column) {
   return html::in_words(std::chrono::microseconds(facts.bigint(row, column)));
 }
 
+Markup timing(const Facts& facts, std::size_t row) {
+  return (facts.null(row, 7) ? "" : " after " + span(facts, row, 7)) + ", every " + span(facts, row, 8);
+}
+
+Markup move(const Facts& facts, std::size_t row) {
+  std::string const storage_class = facts.text(row, 23);
+  std::string const store = facts.text(row, 24);
+  Markup text = "move";
+  if (!store.empty()) text += Markup(" to store ") + html::value(store);
+  if (!storage_class.empty()) text += Markup(" to class ") + html::value(storage_class);
+  return text + timing(facts, row);
+}
+
 Markup rule(const Facts& facts, std::size_t row) {
   std::string const action = facts.text(row, 19);
   std::string const what = action == "set" ? "set " : action.empty() ? "delete" : action;
-  Markup text = what + (action == "set" ? key(facts.text(row, 20)) : Markup());
-  if (!facts.null(row, 7)) text += " after " + span(facts, row, 7);
-  return text + ", every " + span(facts, row, 8);
+  if (action == "move") return move(facts, row);
+  return Markup(what) + (action == "set" ? key(facts.text(row, 20)) : Markup()) + timing(facts, row);
+}
+
+Markup named(const Facts& facts, std::size_t row) {
+  return facts.null(row, 22) ? Markup() : element("small", {}, " ", html::value(facts.text(row, 22)));
 }
 
 Markup last_run(const Facts& facts, std::size_t row, const Period& period) {
@@ -96,7 +113,7 @@ Section policies_section(const Period& period) {
                                  {"Bytes", Kind::number},
                                  {"Next run", Kind::word}});
   for (std::size_t i = 0; i < facts.size(); i++) {
-    table.add({std::to_string(facts.bigint(i, 1)) + " " + facts.text(i, 2), about(facts, i), rule(facts, i),
+    table.add({Markup(std::to_string(facts.bigint(i, 1)) + " " + facts.text(i, 2)) + named(facts, i), about(facts, i), rule(facts, i),
                facts.text(i, 10), last_run(facts, i, period),
                facts.null(i, 14) ? Markup() : Markup(html::count(facts.bigint(i, 14))),
                facts.null(i, 15) ? Markup() : Markup(html::bytes(static_cast<double>(facts.bigint(i, 15)))),

@@ -161,7 +161,7 @@ Datum report(FunctionCallInfo info) {
   Period const period = period_of(pg::Arguments(info));
   std::string page;
   {
-    pg::Spi const spi;
+    pg::Spi const spi(pg::Spi::Sees::statement);
     // Members of pg_monitor may not read all of these tables; what they see of them is this page.
     pg::AsExtensionOwner const owner;
     page = make_report(period);

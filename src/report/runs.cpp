@@ -87,16 +87,47 @@ Markup latest(const Period& period) {
   return list("Latest runs", facts, period, static_cast<std::int64_t>(facts.size()));
 }
 
+std::string amount(const Facts& facts, std::size_t row, int column, const std::string& unit) {
+  if (facts.null(row, column)) return {};
+  return html::count(facts.bigint(row, column)) + (unit.empty() ? "" : " " + unit);
+}
+
+Markup under_way(const Period& period) {
+  static pg::Statement statement(
+      "SELECT task, subject, pid::int8, started_at, done, total, unit, rate, (extract(epoch FROM time_left) * 1e6)::int8, "
+      "count(*) OVER () FROM audiostore.progress ORDER BY started_at, task LIMIT 20",
+      {});
+  Facts const facts(statement);
+  if (facts.size() == 0) return {};
+  html::Table table("What runs now", {{"Task"},
+                                      {"About"},
+                                      {"Started", Kind::word},
+                                      {"Done", Kind::number},
+                                      {"Of", Kind::number},
+                                      {"A second", Kind::number},
+                                      {"Time left", Kind::number}});
+  for (std::size_t i = 0; i < facts.size(); i++) {
+    std::string const unit = facts.text(i, 7);
+    table.add({html::value(facts.text(i, 1)), words(facts.text(i, 2)), when(facts.time(i, 4), period),
+               amount(facts, i, 5, unit), amount(facts, i, 6, ""),
+               facts.null(i, 8) ? Markup() : Markup(html::decimal(facts.number(i, 8), 1)), lasted(facts, i, 9)});
+  }
+  return element("h3", {}, "What runs now") + table.finish(facts.bigint(0, 10));
+}
+
 }  // namespace
 
 Section runs_section(const Period& period) {
   Section section{.id = "runs", .title = "Runs"};
-  section.body = by_task(period);
+  Markup const running = under_way(period);
+  Markup const done = by_task(period);
+  section.body = done + running;
   if (section.body.empty()) {
     section.lead = "No recurring task ran in this time.";
     return section;
   }
   section.lead = "What the worker, or CALL audiostore.run(), did in this time.";
+  if (done.empty()) return section;
   section.body += failures(period);
   section.body += latest(period);
   return section;
