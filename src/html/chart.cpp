@@ -40,9 +40,7 @@ Markup frame(const Chart& chart, double top, const std::string& first, const std
 }
 
 Markup figure(const Chart& chart, const std::string& description, const Markup& drawing) {
-  Element svg("svg", {{"class", "chart"},
-                      {"role", "img"},
-                      {"viewBox", "0 0 " + at(kWidth) + " " + at(kHeight)}});
+  Element svg("svg", {{"class", "chart"}, {"role", "img"}, {"viewBox", "0 0 " + at(kWidth) + " " + at(kHeight)}});
   svg.add(element("title", {}, chart.title + ": " + chart.headline));
   svg.add(element("desc", {}, description));
   svg.add(drawing);
@@ -103,10 +101,8 @@ Markup bar(double fraction, const std::string& says) {
   double const filled = std::isfinite(fraction) ? std::clamp(fraction, 0.0, 1.0) : 0;
   // What is not nothing is seen.
   double const width = filled > 0 ? std::max(filled * 100, 1.0) : 0;
-  return element("svg",
-                 {{"class", "bar"}, {"role", "img"}, {"viewBox", "0 0 100 10"}, {"preserveAspectRatio", "none"}},
-                 element("title", {}, says),
-                 element("rect", {{"class", "whole"}, {"width", "100"}, {"height", "10"}}),
+  return element("svg", {{"class", "bar"}, {"role", "img"}, {"viewBox", "0 0 100 10"}, {"preserveAspectRatio", "none"}},
+                 element("title", {}, says), element("rect", {{"class", "whole"}, {"width", "100"}, {"height", "10"}}),
                  element("rect", {{"class", "part"}, {"width", at(width)}, {"height", "10"}}));
 }
 

@@ -21,10 +21,10 @@ struct Point {
 using Write = std::string (*)(double);
 
 struct Chart {
-  std::string title;     // what is drawn
-  std::string headline;  // the one number that counts, large
-  std::string note;      // what it is, in a few words
-  Write write;           // writes a value of the axis
+  std::string title;            // what is drawn
+  std::string headline;         // the one number that counts, large
+  std::string note;             // what it is, in a few words
+  Write write;                  // writes a value of the axis
   std::optional<double> top{};  // of the axis; default: a round number above the largest value
 };
 

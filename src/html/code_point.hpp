@@ -15,7 +15,8 @@ struct CodePoint {
 // The first one of a text that is not empty.
 CodePoint first_code_point(std::string_view utf8);
 
-// Controls, marks of direction, spaces without width and the like: what is not seen, or changes how its surroundings read.
+// Controls, marks of direction, spaces without width and the like: what is not seen, or changes how its surroundings
+// read.
 bool deceptive(std::uint32_t code_point);
 
 }  // namespace audiostore::html

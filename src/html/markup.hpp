@@ -1,6 +1,6 @@
-// Pages in which nobody can forget to escape: a Markup is made of text, which is escaped, or of elements, whose names are
-// written in the source. What would surprise you: a name that is not in the lists below does not compile, so there is no
-// way to make a script, to load anything, or to link anywhere but into the page itself.
+// Pages in which nobody can forget to escape: a Markup is made of text, which is escaped, or of elements, whose names
+// are written in the source. What would surprise you: a name that is not in the lists below does not compile, so there
+// is no way to make a script, to load anything, or to link anywhere but into the page itself.
 #pragma once
 
 #include <algorithm>
@@ -26,16 +26,76 @@ class Word {
 };
 
 inline constexpr std::string_view kTags[] = {
-    "article", "b",  "bdi",    "br", "code",    "dd",    "div",   "dl",      "dt", "figcaption", "figure", "footer",
-    "h1",      "h2", "h3",     "header", "li",  "main",  "nav",   "ol",      "p",  "pre",        "section", "small",
-    "span",    "strong", "table", "tbody", "td", "th",   "thead", "time",    "tr", "ul",
+    "article",
+    "b",
+    "bdi",
+    "br",
+    "code",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "figcaption",
+    "figure",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "header",
+    "li",
+    "main",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "section",
+    "small",
+    "span",
+    "strong",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "time",
+    "tr",
+    "ul",
     // of SVG
-    "circle",  "desc", "g",    "line", "path",  "rect",  "svg",   "text",    "title",
+    "circle",
+    "desc",
+    "g",
+    "line",
+    "path",
+    "rect",
+    "svg",
+    "text",
+    "title",
 };
 inline constexpr std::string_view kAttributes[] = {
-    "aria-label", "aria-hidden", "class", "datetime", "id", "role", "scope", "title",
+    "aria-label",
+    "aria-hidden",
+    "class",
+    "datetime",
+    "id",
+    "role",
+    "scope",
+    "title",
     // of SVG
-    "cx", "cy", "d", "height", "preserveAspectRatio", "r", "text-anchor", "viewBox", "width", "x", "x1", "x2", "y", "y1", "y2",
+    "cx",
+    "cy",
+    "d",
+    "height",
+    "preserveAspectRatio",
+    "r",
+    "text-anchor",
+    "viewBox",
+    "width",
+    "x",
+    "x1",
+    "x2",
+    "y",
+    "y1",
+    "y2",
 };
 using Tag = Word<kTags>;
 using AttributeName = Word<kAttributes>;
@@ -50,7 +110,7 @@ class Markup {
  public:
   Markup() = default;
   // Text: shown as it is, whatever it is.
-  Markup(std::string_view text);                                  // NOLINT(google-explicit-constructor)
+  Markup(std::string_view text);                                       // NOLINT(google-explicit-constructor)
   Markup(const std::string& text) : Markup(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
   Markup(const char* text) : Markup(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
 

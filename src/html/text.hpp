@@ -1,5 +1,6 @@
-// Any octets as the text of a page: what a reader sees is what is there, and nothing of it acts. Everything comes out as
-// ASCII, other characters as references, so that a page reads the same whatever the encodings of server and client are.
+// Any octets as the text of a page: what a reader sees is what is there, and nothing of it acts. Everything comes out
+// as ASCII, other characters as references, so that a page reads the same whatever the encodings of server and client
+// are.
 #pragma once
 
 #include <string>

@@ -34,8 +34,8 @@ Advice advice_for(const std::string& alert) {
 
 std::vector<std::string> sql_for(const Advice& advice, const std::string& alert, const std::string& subject) {
   if (advice.sql == nullptr) {
-    return {"SELECT * FROM audiostore.alerts WHERE name = " + html::sql_literal(alert) + " AND subject = " +
-            html::sql_literal(subject) + " ORDER BY raised_at DESC LIMIT 10;"};
+    return {"SELECT * FROM audiostore.alerts WHERE name = " + html::sql_literal(alert) +
+            " AND subject = " + html::sql_literal(subject) + " ORDER BY raised_at DESC LIMIT 10;"};
   }
   std::string sql = advice.sql;
   if (auto const place = sql.find("{}"); place != std::string::npos) sql.replace(place, 2, html::sql_literal(subject));
@@ -80,8 +80,9 @@ Section alerts_section(const Period& period) {
       {TIMESTAMPTZOID});
   Facts const facts(statement, {argument(period.since)});
   if (facts.size() == 0) return section;
-  html::Table table("Alerts that are over",
-                    {{"Alert"}, {"About"}, {"Raised", Kind::word}, {"Over", Kind::word}, {"Times", Kind::number}, {"Message"}});
+  html::Table table(
+      "Alerts that are over",
+      {{"Alert"}, {"About"}, {"Raised", Kind::word}, {"Over", Kind::word}, {"Times", Kind::number}, {"Message"}});
   for (std::size_t i = 0; i < facts.size(); i++) {
     table.add({html::value(facts.text(i, 1)), html::value(facts.text(i, 2)), when(facts.time(i, 5), period),
                when(facts.time(i, 6), period), html::count(facts.bigint(i, 4)), words(facts.text(i, 3))});

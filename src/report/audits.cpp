@@ -14,7 +14,8 @@ using Kind = html::Column::Kind;
 // The last audit of each store and prefix that has come to an end, well or not; and what runs or waits.
 constexpr const char* kAudits =
     "WITH last AS ("
-    "    SELECT DISTINCT ON (store, prefix, state IN ('queued', 'running')) * FROM audiostore.audits WHERE state <> 'cancelled' "
+    "    SELECT DISTINCT ON (store, prefix, state IN ('queued', 'running')) * FROM audiostore.audits WHERE state <> "
+    "'cancelled' "
     "    ORDER BY store, prefix, state IN ('queued', 'running'), id DESC) "
     "SELECT id, store, prefix, state, complete, started_at, finished_at, objects, bytes, findings, left(error, 1000), "
     "       objects_expected, verified, count(*) OVER () "
@@ -25,11 +26,13 @@ constexpr const char* kFindings =
     "WITH last AS ("
     "    SELECT DISTINCT ON (store, prefix) id, store, prefix, finished_at FROM audiostore.audits "
     "    WHERE state = 'done' ORDER BY store, prefix, id DESC) "
-    "SELECT l.id, l.store, f.finding, count(*), sum(f.size)::float8, min(f.key), l.finished_at, left(min(f.detail), 500), "
+    "SELECT l.id, l.store, f.finding, count(*), sum(f.size)::float8, min(f.key), l.finished_at, left(min(f.detail), "
+    "500), "
     "       min(f.relation::text), count(*) OVER (), sum(count(*)) OVER ()::int8 "
     "FROM last l JOIN audiostore.audit_findings f ON f.audit_id = l.id WHERE f.resolution IS NULL "
     "GROUP BY l.id, l.store, l.finished_at, f.finding "
-    "ORDER BY array_position(ARRAY['dangling_row', 'wrong_bytes', 'size_mismatch', 'orphaned_object', 'unfinished_upload'], f.finding), "
+    "ORDER BY array_position(ARRAY['dangling_row', 'wrong_bytes', 'size_mismatch', 'orphaned_object', "
+    "'unfinished_upload'], f.finding), "
     "    4 DESC, 1 LIMIT 20";
 
 struct Meaning {
@@ -41,19 +44,20 @@ struct Meaning {
 };
 
 constexpr Meaning kMeanings[] = {
-    {"dangling_row", "row without its object", "rows without their objects", "Live rows point at objects that are not there.",
-     true},
+    {"dangling_row", "row without its object", "rows without their objects",
+     "Live rows point at objects that are not there.", true},
     {"wrong_bytes", "object with wrong bytes", "objects with wrong bytes", "Rows state another checksum.", true},
     {"size_mismatch", "object of another size", "objects of another size", "Rows state another size.", false},
     {"orphaned_object", "object without a row", "objects without a row",
      "Nothing in the database speaks for them, and they are paid for.", false},
-    {"unfinished_upload", "unfinished upload", "unfinished uploads", "Parts are kept and paid for, and there is no object.",
-     false},
+    {"unfinished_upload", "unfinished upload", "unfinished uploads",
+     "Parts are kept and paid for, and there is no object.", false},
 };
 
 std::vector<std::string> advice(const std::string& finding, const std::string& audit) {
-  std::string const look = "SELECT key, size, relation, detail FROM audiostore.audit_findings WHERE audit_id = " + audit +
-                           " AND finding = '" + finding + "' AND resolution IS NULL ORDER BY key LIMIT 100;";
+  std::string const look =
+      "SELECT key, size, relation, detail FROM audiostore.audit_findings WHERE audit_id = " + audit +
+      " AND finding = '" + finding + "' AND resolution IS NULL ORDER BY key LIMIT 100;";
   if (finding == "orphaned_object") {
     return {look, "SELECT * FROM audiostore.purge_orphans(" + audit + ");    -- only says what it would do",
             "SELECT * FROM audiostore.purge_orphans(" + audit + ", dry_run => false);"};
@@ -89,7 +93,8 @@ Markup findings_table(const Period& period, Section& section) {
     if (known == std::end(kMeanings)) continue;
     Concern concern;
     concern.urgent = known->urgent;
-    concern.what = html::count(number) + " " + (number == 1 ? known->one : known->many) + " in store " + facts.text(i, 2);
+    concern.what =
+        html::count(number) + " " + (number == 1 ? known->one : known->many) + " in store " + facts.text(i, 2);
     concern.detail = Markup(known->says);
     if (facts.number(i, 5) > 0) concern.detail += " " + html::bytes(facts.number(i, 5)) + " in all.";
     concern.since = facts.time(i, 7);
@@ -112,14 +117,16 @@ Markup outcome(const Facts& facts, std::size_t row) {
 void judge(const Facts& facts, std::size_t row, Section& section) {
   if (facts.text(row, 4) != "failed") return;
   std::string const id = std::to_string(facts.bigint(row, 1));
-  section.concerns.push_back({.urgent = true,
-                              .what = "The audit of store " + facts.text(row, 2) + " failed",
-                              .detail = words(facts.text(row, 11)),
-                              .since = facts.time(row, 7),
-                              .sql = {"SELECT * FROM audiostore.audits WHERE id = " + id + ";", "-- when the cause is gone:",
-                                      "SELECT audiostore.start_audit(store, prefix, min_age, verify, sample) FROM "
-                                      "audiostore.audits WHERE id = " + id + ";"},
-                              .alert = {"audit_failed", facts.text(row, 2)}});
+  section.concerns.push_back(
+      {.urgent = true,
+       .what = "The audit of store " + facts.text(row, 2) + " failed",
+       .detail = words(facts.text(row, 11)),
+       .since = facts.time(row, 7),
+       .sql = {"SELECT * FROM audiostore.audits WHERE id = " + id + ";", "-- when the cause is gone:",
+               "SELECT audiostore.start_audit(store, prefix, min_age, verify, sample) FROM "
+               "audiostore.audits WHERE id = " +
+                   id + ";"},
+       .alert = {"audit_failed", facts.text(row, 2)}});
 }
 
 }  // namespace

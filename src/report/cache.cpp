@@ -11,13 +11,16 @@ using html::Markup;
 
 constexpr auto kByHourUpTo = std::chrono::hours(72);
 
-// Every hour or day of the period, those without lookups included; what is not folded into the table yet is this hour's.
+// Every hour or day of the period, those without lookups included; what is not folded into the table yet is this
+// hour's.
 constexpr const char* kSteps =
     "WITH counted AS ("
     "    SELECT hour, hits, misses, puts, expired, evicted FROM audiostore.cache_counters WHERE hour >= $1 "
-    "    UNION ALL SELECT $2, u.hits, u.misses, u.puts, u.expired, u.evicted FROM audiostore.cache_unsaved_counters() u), "
+    "    UNION ALL SELECT $2, u.hits, u.misses, u.puts, u.expired, u.evicted FROM audiostore.cache_unsaved_counters() "
+    "u), "
     "steps AS ("
-    "    SELECT g AS step FROM generate_series(date_trunc($3, greatest($1, (SELECT min(hour) FROM counted)) AT TIME ZONE 'UTC') "
+    "    SELECT g AS step FROM generate_series(date_trunc($3, greatest($1, (SELECT min(hour) FROM counted)) AT TIME "
+    "ZONE 'UTC') "
     "        AT TIME ZONE 'UTC', $2, CASE $3 WHEN 'hour' THEN interval '1 hour' ELSE interval '24 hours' END) g) "
     "SELECT s.step, coalesce(sum(c.hits), 0)::int8, coalesce(sum(c.misses), 0)::int8, coalesce(sum(c.puts), 0)::int8, "
     "       coalesce(sum(c.expired), 0)::int8, coalesce(sum(c.evicted), 0)::int8 "
@@ -95,8 +98,10 @@ Section cache_section(const Period& period) {
   section.lead = (held.boolean(0, 3) ? "About " + html::count(entries) + " entries by the planner's estimate, "
                                      : std::string("Entries were not counted yet; ")) +
                  html::bytes(static_cast<double>(size)) + " of files, indexes and free space included. In this time " +
-                 html::count(sum.puts) + " entries were put, " + html::count(sum.expired) + " removed after they had "
-                 "expired, " + html::count(sum.evicted) + " before that, for room.";
+                 html::count(sum.puts) + " entries were put, " + html::count(sum.expired) +
+                 " removed after they had "
+                 "expired, " +
+                 html::count(sum.evicted) + " before that, for room.";
   if (sum.lookups() == 0) section.lead += " No lookups were counted, which needs shared_preload_libraries.";
   section.body = drawn;
   section.tiles.push_back({"Cache hit rate", sum.lookups() > 0 ? html::percent(sum.rate()) : "\u2013",

@@ -3,28 +3,6 @@
 #include "pg/time.hpp"
 
 namespace audiostore::report {
-namespace {
-
-// Octets that cannot be converted stay as they are: the page shows them by number.
-std::string to_utf8(std::string text) {
-  int const encoding = GetDatabaseEncoding();
-  if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII) return text;
-  auto const length = static_cast<int>(text.size());
-  std::string converted(text.size() * MAX_CONVERSION_GROWTH + 1, '\0');
-  auto const size = static_cast<int>(converted.size());
-  int const done = pg::call([&] {
-    Oid const conversion = FindDefaultConversionProc(encoding, PG_UTF8);
-    if (!OidIsValid(conversion)) return -1;
-    return pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, reinterpret_cast<unsigned char*>(text.data()),
-                                         length, reinterpret_cast<unsigned char*>(converted.data()), size, true);
-  });
-  if (done != length) return text;
-  converted.resize(std::strlen(converted.c_str()));
-  return converted;
-}
-
-}  // namespace
-
 Facts::Facts(pg::Statement& statement, std::initializer_list<pg::Argument> arguments) {
   statement.read(arguments);
   rows_ = statement.rows();
@@ -35,7 +13,7 @@ double Facts::number(std::size_t row, int column) const {
   return found.isnull ? 0 : DatumGetFloat8(found.value);
 }
 
-std::string Facts::text(std::size_t row, int column) const { return to_utf8(rows_.text(row, column)); }
+std::string Facts::text(std::size_t row, int column) const { return rows_.text(row, column); }
 
 std::optional<TimePoint> Facts::time(std::size_t row, int column) const {
   if (null(row, column)) return std::nullopt;

@@ -1,5 +1,5 @@
-// What the sections of the report read: rows whose texts are UTF-8, whatever the database's encoding is, and whose times
-// are points in time, or nothing where they are NULL or infinite.
+// What the sections of the report read: rows of statements that only read, their times as points in time, or nothing
+// where they are NULL or infinite. Texts are UTF-8: the extension lives in no other kind of database.
 #pragma once
 
 #include <optional>

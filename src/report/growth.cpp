@@ -20,16 +20,20 @@ constexpr const char* kSteps =
     "    SELECT min(sampled_at) AS first FROM audiostore.storage_samples WHERE sampled_at >= $1), "
     "steps AS ("
     "    SELECT g AT TIME ZONE 'UTC' AS step, (g + ('1 ' || $3)::interval) AT TIME ZONE 'UTC' AS next "
-    "    FROM bounds, generate_series(date_trunc($3, first AT TIME ZONE 'UTC'), $2 AT TIME ZONE 'UTC', ('1 ' || $3)::interval) g "
+    "    FROM bounds, generate_series(date_trunc($3, first AT TIME ZONE 'UTC'), $2 AT TIME ZONE 'UTC', ('1 ' || "
+    "$3)::interval) g "
     "    WHERE first IS NOT NULL), "
     "last AS ("
     "    SELECT s.step, (SELECT max(sampled_at) FROM audiostore.storage_samples a "
-    "                    WHERE a.sampled_at >= s.step AND a.sampled_at < s.next AND a.sampled_at >= $1) AS at FROM steps s), "
+    "                    WHERE a.sampled_at >= s.step AND a.sampled_at < s.next AND a.sampled_at >= $1) AS at FROM "
+    "steps s), "
     "sums AS ("
     "    SELECT l.step, a.store, sum(a.bytes)::float8 AS bytes, sum(a.objects)::float8 AS objects "
-    "    FROM last l LEFT JOIN audiostore.storage_samples a ON a.sampled_at = l.at GROUP BY GROUPING SETS ((1), (1, 2))), "
+    "    FROM last l LEFT JOIN audiostore.storage_samples a ON a.sampled_at = l.at GROUP BY GROUPING SETS ((1), (1, "
+    "2))), "
     "largest AS ("
-    "    SELECT store FROM audiostore.storage_samples WHERE sampled_at = (SELECT max(sampled_at) FROM audiostore.storage_samples) "
+    "    SELECT store FROM audiostore.storage_samples WHERE sampled_at = (SELECT max(sampled_at) FROM "
+    "audiostore.storage_samples) "
     "    GROUP BY 1 ORDER BY sum(bytes) DESC, 1 LIMIT 5) "
     "SELECT w.n, w.store, l.step, s.bytes, s.objects "
     "FROM (SELECT 0 AS n, NULL::text AS store UNION ALL SELECT row_number() OVER ()::int4, store FROM largest) w "
@@ -89,11 +93,12 @@ std::string whole(double number) { return html::count(static_cast<std::int64_t>(
 
 Markup bytes_chart(const Series& series) {
   Ends const ends = ends_of(series.bytes);
-  return html::line_chart({.title = series.store.empty() ? "All stores" : "Store " + series.store,
-                           .headline = html::bytes(ends.last),
-                           .note = ends.number < 2 ? "one sample" : signed_bytes(ends.last - ends.first) + " in this time",
-                           .write = html::bytes},
-                          series.bytes);
+  return html::line_chart(
+      {.title = series.store.empty() ? "All stores" : "Store " + series.store,
+       .headline = html::bytes(ends.last),
+       .note = ends.number < 2 ? "one sample" : signed_bytes(ends.last - ends.first) + " in this time",
+       .write = html::bytes},
+      series.bytes);
 }
 
 Markup objects_chart(const Series& series) {
@@ -138,7 +143,8 @@ Section growth_section(const Period& period) {
   std::vector<Series> const all = read(period, by_hour);
   if (all.empty() || ends_of(all[0].bytes).number == 0) {
     section.lead =
-        "There are no samples of this time yet. The worker takes one every audiostore.accounting_interval, and so does CALL "
+        "There are no samples of this time yet. The worker takes one every audiostore.accounting_interval, and so does "
+        "CALL "
         "audiostore.run('accounting').";
     return section;
   }

@@ -14,9 +14,11 @@ using Kind = html::Column::Kind;
 // Done jobs are those of the period; each part has an index of its own.
 constexpr const char* kJobs =
     "WITH parts AS ("
-    "    SELECT job_type, count(*) AS pending, 0::int8 AS running, 0::int8 AS done, 0::int8 AS dead, min(enqueued_at) AS oldest, "
+    "    SELECT job_type, count(*) AS pending, 0::int8 AS running, 0::int8 AS done, 0::int8 AS dead, min(enqueued_at) "
+    "AS oldest, "
     "           NULL::interval AS usual FROM audiostore.jobs WHERE state = 'pending' GROUP BY 1 "
-    "    UNION ALL SELECT job_type, 0, count(*), 0, 0, min(enqueued_at), NULL FROM audiostore.jobs WHERE state = 'running' GROUP BY 1 "
+    "    UNION ALL SELECT job_type, 0, count(*), 0, 0, min(enqueued_at), NULL FROM audiostore.jobs WHERE state = "
+    "'running' GROUP BY 1 "
     "    UNION ALL SELECT job_type, 0, 0, 0, count(*), NULL, NULL FROM audiostore.jobs WHERE state = 'dead' GROUP BY 1 "
     "    UNION ALL SELECT job_type, 0, 0, count(*), 0, NULL, avg(finished_at - started_at) FROM audiostore.jobs "
     "              WHERE state = 'done' AND finished_at >= $1 GROUP BY 1) "
@@ -75,7 +77,8 @@ Markup dead_jobs(const Period& period, Section& section) {
 Markup segments() {
   static pg::Statement statement(
       "SELECT state, count(*), coalesce(sum(duration_seconds), 0)::float8 FROM audiostore.segments GROUP BY 1 "
-      "ORDER BY array_position(ARRAY['queued', 'retrieving', 'generating', 'rendering', 'normalizing', 'ready', 'airing', "
+      "ORDER BY array_position(ARRAY['queued', 'retrieving', 'generating', 'rendering', 'normalizing', 'ready', "
+      "'airing', "
       "    'aired', 'archived', 'failed'], state)",
       {});
   Facts const facts(statement);

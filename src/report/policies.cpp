@@ -11,7 +11,8 @@ using html::Markup;
 using Kind = html::Column::Kind;
 
 constexpr const char* kPolicies =
-    "SELECT id, kind, store, prefix, relation::text, condition, (extract(epoch FROM after) * 1e6)::int8, (extract(epoch FROM schedule) * 1e6)::int8, owner::text, state, "
+    "SELECT id, kind, store, prefix, relation::text, condition, (extract(epoch FROM after) * 1e6)::int8, "
+    "(extract(epoch FROM schedule) * 1e6)::int8, owner::text, state, "
     "       next_run_at, last_finished_at, last_result, last_rows, last_bytes, last_kept, left(last_row_error, 1000), "
     "       left(last_error, 1000), action, assignments::text, count(*) OVER (), "
     "       to_jsonb(p) ->> 'name', to_jsonb(p) ->> 'storage_class', to_jsonb(p) ->> 'to_store' "
@@ -86,8 +87,8 @@ void judge(const Facts& facts, std::size_t row, Section& section) {
     concern.what = "Policy " + id + " passed over " + html::count(facts.bigint(row, 16)) + " rows";
     concern.detail = about(facts, row) + ":\n" + words(facts.text(row, 17));
   }
-  concern.sql = {"SELECT * FROM audiostore.policy_status WHERE id = " + id + ";", "-- when the cause is gone:",
-                 "SELECT audiostore.run_policy(" + id + ");"};
+  concern.sql = {"SELECT * FROM audiostore.policy_status WHERE id = " + id + ";",
+                 "-- when the cause is gone:", "SELECT audiostore.run_policy(" + id + ");"};
   section.concerns.push_back(std::move(concern));
 }
 
@@ -99,7 +100,8 @@ Section policies_section(const Period& period) {
   Facts const facts(statement);
   if (facts.size() == 0) {
     section.lead =
-        "There are none: what is old stays. add_expiry_policy() removes old objects, add_retention_policy() old rows and "
+        "There are none: what is old stays. add_expiry_policy() removes old objects, add_retention_policy() old rows "
+        "and "
         "their objects with them.";
     return section;
   }
@@ -113,8 +115,8 @@ Section policies_section(const Period& period) {
                                  {"Bytes", Kind::number},
                                  {"Next run", Kind::word}});
   for (std::size_t i = 0; i < facts.size(); i++) {
-    table.add({Markup(std::to_string(facts.bigint(i, 1)) + " " + facts.text(i, 2)) + named(facts, i), about(facts, i), rule(facts, i),
-               facts.text(i, 10), last_run(facts, i, period),
+    table.add({Markup(std::to_string(facts.bigint(i, 1)) + " " + facts.text(i, 2)) + named(facts, i), about(facts, i),
+               rule(facts, i), facts.text(i, 10), last_run(facts, i, period),
                facts.null(i, 14) ? Markup() : Markup(html::count(facts.bigint(i, 14))),
                facts.null(i, 15) ? Markup() : Markup(html::bytes(static_cast<double>(facts.bigint(i, 15)))),
                facts.text(i, 10) == "disabled" ? Markup() : when(facts.time(i, 11), period)});

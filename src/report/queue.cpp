@@ -98,9 +98,9 @@ Markup dead_table(const Period& period, Section& section, std::int64_t& dead) {
     concern.detail = Markup("Given up, and not tried again by itself: ") + words(error.empty() ? "no error" : error);
     concern.since = facts.time(i, 5);
     concern.alert = {"dead_operation", store};
-    concern.sql = {"SELECT id, key, attempts, last_error" + condition(store, kind) + " ORDER BY id;",
-                   "-- when the cause is gone:",
-                   "SELECT audiostore.retry_operation(id)" + condition(store, kind) + ";"};
+    concern.sql = {
+        "SELECT id, key, attempts, last_error" + condition(store, kind) + " ORDER BY id;",
+        "-- when the cause is gone:", "SELECT audiostore.retry_operation(id)" + condition(store, kind) + ";"};
     section.concerns.push_back(std::move(concern));
   }
   dead = facts.size() > 0 ? facts.bigint(0, 9) : 0;
@@ -121,12 +121,14 @@ void judge(const Period& period, const Backlog& sum, Section& section) {
   bool const running = worker == "running";
   Concern concern;
   concern.urgent = !running;
-  concern.what = plural(sum.due, "operation") + " due, the first one for " + html::duration(period.now - *sum.oldest_due);
+  concern.what =
+      plural(sum.due, "operation") + " due, the first one for " + html::duration(period.now - *sum.oldest_due);
   concern.since = sum.oldest_due;
   if (running) {
     concern.detail = Markup("The worker is running, but does not keep up, or its store does not answer.");
     concern.sql = {"SELECT * FROM audiostore.worker_status;",
-                   "SELECT store, kind, count(*), max(attempts), max(last_error) FROM audiostore.pending_operations GROUP BY 1, 2;"};
+                   "SELECT store, kind, count(*), max(attempts), max(last_error) FROM audiostore.pending_operations "
+                   "GROUP BY 1, 2;"};
   } else {
     concern.detail = "This database's worker is not running (" + worker + "): nothing is done until somebody does it.";
     concern.sql = {"CALL audiostore.run('outbox');"};
@@ -156,10 +158,11 @@ Section queue_section(const Period& period) {
   section.body = backlog + given_up;
   std::string const about = sample.percent < 100 ? "about " : "";
   section.tiles.push_back({"Operations pending", about + html::count(pending),
-                           pending == 0 ? Markup("nothing to do")
-                                        : Markup(html::count(sum.due) + " due, " + html::count(sum.waiting) + " waiting")});
-  section.tiles.push_back({"Dead operations", html::count(dead),
-                           dead == 0 ? "none was given up" : "given up, see below", dead > 0});
+                           pending == 0
+                               ? Markup("nothing to do")
+                               : Markup(html::count(sum.due) + " due, " + html::count(sum.waiting) + " waiting")});
+  section.tiles.push_back(
+      {"Dead operations", html::count(dead), dead == 0 ? "none was given up" : "given up, see below", dead > 0});
   return section;
 }
 

@@ -56,12 +56,14 @@ void judge(const Facts& facts, std::size_t row, Section& section) {
   concern.what = "Quota of workspace " + facts.text(row, 2) + (fraction >= 1 ? " is used up" : " is nearly used up");
   concern.detail = space(facts, row) + "; files: " + files(facts, row) + ".";
   if (!facts.null(row, 11)) {
-    concern.detail += " Uploads this month: " + of(html::count(facts.bigint(row, 12)), html::count(facts.bigint(row, 13))) + ".";
+    concern.detail +=
+        " Uploads this month: " + of(html::count(facts.bigint(row, 12)), html::count(facts.bigint(row, 13))) + ".";
   }
   std::string const workspace = html::sql_literal(facts.text(row, 1));
-  concern.sql = {"SELECT original_filename, file_size, uploaded_at FROM audiostore.audio_uploads WHERE workspace_id = " +
-                     workspace + " AND status <> 'deleted' ORDER BY file_size DESC LIMIT 20;",
-                 "SELECT * FROM audiostore.storage_quotas WHERE workspace_id = " + workspace + ";"};
+  concern.sql = {
+      "SELECT original_filename, file_size, uploaded_at FROM audiostore.audio_uploads WHERE workspace_id = " +
+          workspace + " AND status <> 'deleted' ORDER BY file_size DESC LIMIT 20;",
+      "SELECT * FROM audiostore.storage_quotas WHERE workspace_id = " + workspace + ";"};
   section.concerns.push_back(std::move(concern));
 }
 
@@ -81,10 +83,11 @@ Section quotas_section(const Period& /*period*/) {
     judge(facts, i, section);
   }
   std::int64_t const near = facts.bigint(0, 9);
-  section.lead = html::count(near) + " of " + html::count(facts.bigint(0, 8)) +
-                 " quotas are used to 80 % or more, " + html::count(facts.bigint(0, 10)) +
-                 " in full. Usage is what the application counts in storage_quotas; used is the fullest of bytes, files "
-                 "and uploads of the month.";
+  section.lead =
+      html::count(near) + " of " + html::count(facts.bigint(0, 8)) + " quotas are used to 80 % or more, " +
+      html::count(facts.bigint(0, 10)) +
+      " in full. Usage is what the application counts in storage_quotas; used is the fullest of bytes, files "
+      "and uploads of the month.";
   section.body = table.finish(facts.bigint(0, 8));
   return section;
 }

@@ -33,7 +33,7 @@ Markup header(const Identity& identity, const Period& period) {
   html::Element facts("p", {{"class", "facts"}});
   auto const fact = [&](const Markup& text) { facts.add(element("span", {}, text)); };
   fact(Markup("as of ") + element("time", {{"datetime", html::second(period.now)}}, html::minute(period.now)));
-  fact("looking back " + html::in_words(period.now - period.since) + ", to " + html::minute(period.since));
+  fact("looking back to " + html::minute(period.since));
   if (!identity.server.empty()) fact(Markup("cluster ") + html::value(identity.server));
   if (identity.standby) fact("a standby");
   fact("audiostore " + identity.extension + " on PostgreSQL " + identity.version);
@@ -92,9 +92,10 @@ Markup attention(const std::vector<Section>& sections, const Period& period) {
   if (concerns.empty()) {
     return element("section", {{"id", "attention"}}, title,
                    element("div", {{"class", "calm"}},
-                           element("p", {}, "Nothing. There are no open alerts, dead operations or jobs, failing policies "
-                                            "or open findings of audits; nothing that is due waits, and no quota is near "
-                                            "its limit.")));
+                           element("p", {},
+                                   "Nothing. There are no open alerts, dead operations or jobs, failing policies "
+                                   "or open findings of audits; nothing that is due waits, and no quota is near "
+                                   "its limit.")));
   }
   html::Element list("div", {{"class", "concerns"}});
   for (std::size_t i = 0; i < std::min(kMost, concerns.size()); i++) list.add(one_concern(*concerns[i], period));
@@ -124,9 +125,10 @@ Markup body(const std::vector<Section>& sections) {
 }
 
 Markup footer() {
-  return element("p", {},
-                 "Everything on this page is as of one moment, and counted where nothing else is said. Times are UTC; the "
-                 "exact one is shown over a relative one. A GB is 10^9 bytes.") +
+  return element(
+             "p", {},
+             "Everything on this page is as of one moment, and counted where nothing else is said. Times are UTC; the "
+             "exact one is shown over a relative one. A GB is 10^9 bytes.") +
          element("p", {}, "Made by ", element("code", {}, "SELECT audiostore.report()"),
                  ", which only reads. The page loads nothing and runs no script.");
 }
@@ -134,9 +136,9 @@ Markup footer() {
 std::string make_report(const Period& period) {
   Identity const who = identity();
   std::vector<Section> sections;
-  for (auto* const make : {storage_section, growth_section, cache_section, quotas_section, policies_section,
-                           queue_section, audits_section, jobs_section, temporary_section, alerts_section,
-                           runs_section}) {
+  for (auto* const make :
+       {storage_section, growth_section, cache_section, quotas_section, policies_section, queue_section, audits_section,
+        jobs_section, temporary_section, alerts_section, runs_section}) {
     pg::check_interrupts();
     Section section = make(period);
     if (!section.id.empty()) sections.push_back(std::move(section));
@@ -148,13 +150,18 @@ std::string make_report(const Period& period) {
 }
 
 Period period_of(const pg::Arguments& arguments) {
-  auto const length = pg::to_microseconds(*DatumGetIntervalP(arguments.datum(0, "since")));
-  constexpr auto kLongest = std::chrono::hours(24 * 36525);
+  Datum const since = arguments.datum(0, "since");
+  auto const length = pg::to_microseconds(*DatumGetIntervalP(since));
+  constexpr auto kLongest = std::chrono::hours(24 * 36000);
   if (length <= std::chrono::microseconds(0) || length > kLongest) {
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "since must be positive, and at most 100 years");
   }
-  TimePoint const now = pg::to_time_point(GetCurrentStatementStartTimestamp());
-  return {now - length, now};
+  TimestampTz const now = GetCurrentStatementStartTimestamp();
+  // By the calendar: a month is not always 30 days.
+  TimestampTz const then = pg::call([&] {
+    return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(now), since));
+  });
+  return {pg::to_time_point(then), pg::to_time_point(now)};
 }
 
 Datum report(FunctionCallInfo info) {

@@ -94,7 +94,8 @@ std::string amount(const Facts& facts, std::size_t row, int column, const std::s
 
 Markup under_way(const Period& period) {
   static pg::Statement statement(
-      "SELECT task, subject, pid::int8, started_at, done, total, unit, rate, (extract(epoch FROM time_left) * 1e6)::int8, "
+      "SELECT task, subject, pid::int8, started_at, done, total, unit, rate, (extract(epoch FROM time_left) * "
+      "1e6)::int8, "
       "count(*) OVER () FROM audiostore.progress ORDER BY started_at, task LIMIT 20",
       {});
   Facts const facts(statement);

@@ -14,7 +14,8 @@ constexpr double kSample = 8'000;
 Sample sample_of(const char* table) {
   static pg::Statement statement(
       "WITH RECURSIVE tree AS ("
-      "    SELECT $1::regclass::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid) "
+      "    SELECT $1::regclass::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = "
+      "tree.oid) "
       "SELECT sum(pg_relation_size(oid) / current_setting('block_size')::int8)::float8 FROM tree",
       {TEXTOID});
   double const blocks = Facts(statement, {pg::text_argument(table)}).number(0, 1);

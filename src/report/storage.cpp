@@ -51,7 +51,8 @@ Markup how(const Stored& stored, const Period& period) {
 
 Markup share(const StoredLine& line, std::int64_t all) {
   double const fraction = all > 0 ? static_cast<double>(line.bytes) / static_cast<double>(all) : 0;
-  return html::bar(fraction, line.store + ", " + line.storage_class + ": " + html::percent(fraction) + " of all bytes") +
+  return html::bar(fraction,
+                   line.store + ", " + line.storage_class + ": " + html::percent(fraction) + " of all bytes") +
          html::percent(fraction);
 }
 
@@ -86,30 +87,32 @@ Markup by_class(const Stored& stored) {
   return table.empty() ? Markup() : table.finish(static_cast<std::int64_t>(stored.lines.size()));
 }
 
-// Which tables own objects; their rows by the planner's estimate, which costs nothing. Tables that came with the extension
-// are named when there is something in them.
+// Which tables own objects; their rows by the planner's estimate, which costs nothing. Tables that came with the
+// extension are named when there is something in them.
 constexpr const char* kColumns =
-    "SELECT t.relation::text, t.key_column::text, t.store, t.store_column::text, t.live_when, s.rows, s.bytes, count(*) OVER () "
+    "SELECT t.relation::text, t.key_column::text, t.store, t.store_column::text, t.live_when, s.rows, s.bytes, "
+    "count(*) OVER () "
     "FROM audiostore.tracked_columns t, LATERAL ("
     "    WITH RECURSIVE tree AS ("
-    "        SELECT t.relation::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid) "
+    "        SELECT t.relation::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = "
+    "tree.oid) "
     "    SELECT sum(greatest(c.reltuples, 0))::int8 AS rows, sum(pg_table_size(c.oid))::int8 AS bytes, "
     "           sum(pg_relation_size(c.oid)) > 0 AS used "
     "    FROM tree JOIN pg_class c ON c.oid = tree.oid WHERE c.relkind = 'r') s "
-    "WHERE s.used OR NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = t.relation::oid "
+    "WHERE s.used OR NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = "
+    "t.relation::oid "
     "                            AND d.deptype = 'e') "
     "ORDER BY s.rows DESC NULLS LAST, s.bytes DESC, 1, 2 LIMIT 12";
 
 Markup tracked_columns() {
   static pg::Statement statement(kColumns, {});
   Facts const facts(statement);
-  html::Table table("Tracked columns", {{"Column"},
-                                        {"Store"},
-                                        {"Live when"},
-                                        {"Rows, estimate", Kind::number},
-                                        {"Size of the table", Kind::number}});
+  html::Table table(
+      "Tracked columns",
+      {{"Column"}, {"Store"}, {"Live when"}, {"Rows, estimate", Kind::number}, {"Size of the table", Kind::number}});
   for (std::size_t i = 0; i < facts.size(); i++) {
-    Markup const store = facts.null(i, 3) ? Markup("as the row says: ") + key(facts.text(i, 4)) : html::value(facts.text(i, 3));
+    Markup const store =
+        facts.null(i, 3) ? Markup("as the row says: ") + key(facts.text(i, 4)) : html::value(facts.text(i, 3));
     table.add({key(facts.text(i, 1) + "." + facts.text(i, 2)), store, key(facts.text(i, 5)),
                html::count(facts.bigint(i, 6)), html::bytes(static_cast<double>(facts.bigint(i, 7)))});
   }
@@ -124,7 +127,8 @@ Markup first_steps() {
       "SELECT * FROM audiostore.verify_store('media');\n"
       "-- from now on the rows of this table own the objects whose keys are in its column path:\n"
       "SELECT audiostore.track('episodes', 'path', store => 'media', size_column => 'bytes');\n";
-  return element("p", {{"class", "lead"}}, "A store is a foreign server, and any table can own objects in it. To begin:") +
+  return element("p", {{"class", "lead"}},
+                 "A store is a foreign server, and any table can own objects in it. To begin:") +
          element("pre", {}, element("code", {}, kSql));
 }
 
@@ -157,7 +161,8 @@ Section storage_section(const Period& period) {
   section.body += tracked_columns();
   section.tiles.push_back({"Stored", about + html::bytes(static_cast<double>(stored.bytes())),
                            Markup(about + html::count(stored.objects()) + " objects")});
-  bool const priced = std::ranges::all_of(stored.lines, [](const StoredLine& line) { return line.monthly_cost.has_value(); });
+  bool const priced =
+      std::ranges::all_of(stored.lines, [](const StoredLine& line) { return line.monthly_cost.has_value(); });
   section.tiles.push_back({"Cost a month", in_words(sums),
                            priced ? "at the prices of storage_prices" : "without stores that have no price"});
   return section;

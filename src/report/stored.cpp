@@ -68,8 +68,8 @@ bool take_last_accounting(const Period& period, Stored& stored) {
 
 // ---- estimates ----------------------------------------------------------------------------------------------------
 
-constexpr BlockNumber kStretch = 100;   // blocks that are read one after the other
-constexpr double kStretches = 80;       // of a column's table: 8,000 blocks are a few million rows, or 64 MB
+constexpr BlockNumber kStretch = 100;  // blocks that are read one after the other
+constexpr double kStretches = 80;      // of a column's table: 8,000 blocks are a few million rows, or 64 MB
 
 // Stretches of blocks that lie evenly over the largest of a table's parts. The same blocks of every part are read, so
 // each block has the same chance, whatever the sizes of the parts.
@@ -107,7 +107,8 @@ using Sums = std::map<std::pair<std::string, std::string>, cost::Usage>;  // by 
 std::vector<StoredLine> priced(const Sums& sums, Stored& stored) {
   static pg::Statement statement(
       "SELECT store, provider, storage_class, objects_sum, bytes_sum, monthly_cost::float8, currency, reason "
-      "FROM audiostore.priced_usage('{}', $1, (SELECT array_agg(nullif(c, '') ORDER BY n) FROM unnest($2) WITH ORDINALITY AS u(c, n)), "
+      "FROM audiostore.priced_usage('{}', $1, (SELECT array_agg(nullif(c, '') ORDER BY n) FROM unnest($2) WITH "
+      "ORDINALITY AS u(c, n)), "
       "    $3, $4, $5, '{}')",
       {TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID});
   std::vector<std::string> stores;

@@ -1,5 +1,5 @@
-// What is stored where, and what it costs a month. Small databases are counted now; of large ones the last accounting is
-// as good, if it is not old, and else some blocks of each table tell.
+// What is stored where, and what it costs a month. Small databases are counted now; of large ones the last accounting
+// is as good, if it is not old, and else some blocks of each table tell.
 #pragma once
 
 #include <optional>
@@ -25,9 +25,9 @@ struct Stored {
   enum class How { counted, accounted, estimated };
   How how = How::counted;
   std::optional<TimePoint> accounted_at;
-  double share = 1;                  // estimated: of the blocks that were looked at
-  std::vector<StoredLine> lines;     // the largest first
-  std::vector<std::string> gaps;     // tables that could not be counted, and why
+  double share = 1;               // estimated: of the blocks that were looked at
+  std::vector<StoredLine> lines;  // the largest first
+  std::vector<std::string> gaps;  // tables that could not be counted, and why
 
   std::int64_t objects() const;
   std::int64_t bytes() const;
