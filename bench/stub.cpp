@@ -1,6 +1,7 @@
 // An object store that answers at once and keeps nothing: what is left when the network and the store cost nothing.
 // Single-threaded HTTP/1.1 with keep-alive on the loopback interface. It takes the S3 calls POST ?delete, PUT, GET,
-// HEAD and DELETE, and counts the keys of batch deletes, so that a run can prove that every key arrived.
+// HEAD and DELETE, and counts the keys of batch deletes, so that a run can prove that every key arrived. A bucket whose
+// name is `listed` and a number lists so many generated keys, listed/0000000000.opus and on; any other lists none.
 //
 //   stub PORT_FILE     listens on a free port and writes its number into PORT_FILE; ends with its parent
 //
@@ -124,6 +125,44 @@ std::string xml(std::string_view element, std::string_view content = {}) {
   return text.append("</").append(element).append(">");
 }
 
+std::string generated_key(std::uint64_t number) {
+  char key[32];
+  std::snprintf(key, sizeof key, "listed/%010llu.opus", static_cast<unsigned long long>(number));
+  return key;
+}
+
+// The value of a query's parameter, as it stands there.
+std::string_view parameter(std::string_view target, std::string_view name) {
+  std::size_t at = target.find(name);
+  if (at == std::string_view::npos) return {};
+  std::string_view const value = target.substr(at + name.size());
+  return value.substr(0, value.find('&'));
+}
+
+std::string listing(std::string_view target) {
+  constexpr std::uint64_t kPage = 1000;
+  constexpr std::string_view kBucket = "/listed";
+  constexpr std::string_view kBeforeNumber = "listed%2F";
+  std::uint64_t const keys = std::strtoull(std::string(target.substr(kBucket.size(), 20)).c_str(), nullptr, 10);
+  std::uint64_t first = 0;
+  std::string_view const after = parameter(target, "start-after=");
+  if (after.starts_with(kBeforeNumber)) {
+    first = std::strtoull(std::string(after.substr(kBeforeNumber.size())).c_str(), nullptr, 10) + 1;
+  }
+  std::uint64_t const end = std::min(keys, first + kPage);
+  std::string content = "<Name>listed</Name><Prefix></Prefix><EncodingType>url</EncodingType><MaxKeys>1000</MaxKeys>";
+  content.append("<KeyCount>").append(std::to_string(end > first ? end - first : 0)).append("</KeyCount>");
+  content.append("<IsTruncated>").append(end < keys ? "true" : "false").append("</IsTruncated>");
+  for (std::uint64_t number = first; number < end; number++) {
+    content.append("<Contents><Key>").append(generated_key(number));
+    content.append(
+        "</Key><LastModified>2024-05-06T07:08:09.000Z</LastModified>"
+        "<ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>4096</Size>"
+        "<StorageClass>STANDARD</StorageClass></Contents>");
+  }
+  return reply("200 OK", xml("ListBucketResult", content), "Content-Type: application/xml\r\n");
+}
+
 std::string counts_reply() {
   char line[128];
   std::snprintf(line, sizeof line, "%llu %llu %.6f\n", static_cast<unsigned long long>(counts.requests),
@@ -147,6 +186,9 @@ void answer_measurement(Connection& connection, int socket) {
 
 void answer(Connection& connection, int socket) {
   static std::string const deleted = reply("200 OK", xml("DeleteResult"), "Content-Type: application/xml\r\n");
+  static std::string const no_uploads =
+      reply("200 OK", xml("ListMultipartUploadsResult", "<IsTruncated>false</IsTruncated>"),
+            "Content-Type: application/xml\r\n");
   static std::string const listed =
       reply("200 OK", xml("ListBucketResult", "<KeyCount>0</KeyCount><IsTruncated>false</IsTruncated>"),
             "Content-Type: application/xml\r\n");
@@ -164,8 +206,10 @@ void answer(Connection& connection, int socket) {
     connection.output += "HTTP/1.1 204 No Content\r\n\r\n";
   } else if (method == "HEAD") {
     connection.output += "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"0\"\r\n\r\n";
+  } else if (connection.target.find("uploads=") != std::string::npos) {
+    connection.output += no_uploads;
   } else if (connection.target.find("list-type") != std::string::npos) {
-    connection.output += listed;
+    connection.output += connection.target.starts_with("/listed") ? listing(connection.target) : listed;
   } else {
     connection.output += reply("200 OK", {}, "ETag: \"d41d8cd98f00b204e9800998ecf8427e\"\r\n");
   }

@@ -125,6 +125,8 @@ body > footer p { max-width: 70em; margin-top: 4px; }
   thead { display: table-header-group; }
   table { font-size: 8.5pt; }
   th, td { padding-right: 10pt; }
+  pre { font-size: 8pt; padding: 5pt 7pt; }
+  .concern { padding: 7pt 10pt; }
   .figures { grid-template-columns: 1fr 1fr; }
 }
 )css";

@@ -149,6 +149,15 @@ RowCounts preview_expiry(const Policy& policy) {
   return counts;
 }
 
+// Audit policies are the audits' (audit/), and only lie in the same table.
+void refuse_audit(const Policy& policy) {
+  static pg::Statement find("SELECT FROM audiostore.policies WHERE id = $1 AND kind = 'audit'", {INT8OID});
+  pg::AsExtensionOwner const owner;
+  if (find.execute({Int64GetDatum(policy.id)}) == 0) return;
+  throw pg::SqlError(ERRCODE_FEATURE_NOT_SUPPORTED, policy.name() + " is an audit: it touches nothing", {},
+                     "SELECT * FROM audiostore.audit_store('" + policy.store + "', ...) shows what it would find.");
+}
+
 Datum preview_policy(FunctionCallInfo info) {
   std::int64_t const id = pg::Arguments(info).bigint(0, "id");
   Oid const caller = GetUserId();
@@ -156,6 +165,7 @@ Datum preview_policy(FunctionCallInfo info) {
   {
     pg::Spi const spi;
     Policy const policy = need_policy(id, caller, Locking::no);
+    refuse_audit(policy);
     counts = policy.expiry() ? preview_expiry(policy) : Retention(policy.rows, policy.owner, policy.before).count();
   }
   return pg::composite(info, {{Int64GetDatum(counts.rows), false}, {Int64GetDatum(counts.bytes), false}});

@@ -1,7 +1,7 @@
 -- Policies: rules that the worker carries out again and again. A row is both the rule and where its runs stand.
 CREATE TABLE audiostore.policies (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('expiry', 'retention')),
+    kind text NOT NULL CHECK (kind IN ('expiry', 'retention', 'audit')),
     store text COLLATE "C",
     prefix text COLLATE "C",
     relation regclass,
@@ -26,26 +26,31 @@ CREATE TABLE audiostore.policies (
     last_kept bigint CHECK (last_kept >= 0),
     last_row_error text,
     last_error text,
+    verify text CHECK (verify = 'sha256'),
+    sample double precision CHECK (sample > 0 AND sample <= 1),
     CONSTRAINT policies_columns_check CHECK (
-        CASE kind WHEN 'expiry' THEN store IS NOT NULL AND prefix IS NOT NULL AND num_nonnulls(relation, age_column, action) = 0
+        CASE WHEN kind IN ('expiry', 'audit') THEN store IS NOT NULL AND prefix IS NOT NULL AND num_nonnulls(relation, age_column, action) = 0
         ELSE num_nonnulls(store, prefix) = 0 AND num_nonnulls(relation, age_column, condition, action) = 4
              AND (assignments IS NOT NULL) = (action = 'set') END)
 ) WITH (fillfactor = 50);
+ALTER TABLE audiostore.policies ADD CONSTRAINT policies_audit_check
+    CHECK (num_nonnulls(verify, sample) = 0 OR (kind = 'audit' AND sample IS NOT NULL));
+CREATE UNIQUE INDEX policies_audit ON audiostore.policies (store, prefix) WHERE kind = 'audit';
 CREATE UNIQUE INDEX policies_expiry ON audiostore.policies (store, prefix) WHERE kind = 'expiry';
 
 COMMENT ON TABLE audiostore.policies IS
     'Rules that the worker, or CALL audiostore.run(''policies''), carries out again and again: written by add_expiry_policy(), add_retention_policy(), alter_policy() and remove_policy(). The view policy_status shows them to their owners';
 COMMENT ON COLUMN audiostore.policies.id IS 'number of the policy';
-COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old';
-COMMENT ON COLUMN audiostore.policies.store IS 'expiry: foreign server that names the store';
-COMMENT ON COLUMN audiostore.policies.prefix IS 'expiry: only keys that begin with these bytes, relative to the prefix of the store';
+COMMENT ON COLUMN audiostore.policies.kind IS 'expiry: objects of a store go when they are old; retention: rows of a table go, or change, when they are old; audit: a store is compared with the rows (see audits)';
+COMMENT ON COLUMN audiostore.policies.store IS 'expiry, audit: foreign server that names the store';
+COMMENT ON COLUMN audiostore.policies.prefix IS 'expiry, audit: only keys that begin with these bytes, relative to the prefix of the store';
 COMMENT ON COLUMN audiostore.policies.relation IS 'retention: the table';
 COMMENT ON COLUMN audiostore.policies.age_column IS 'retention: column with the time that age counts from';
 COMMENT ON COLUMN audiostore.policies.condition IS 'retention: expression over the row t that has to be true as well, as PostgreSQL writes it';
 COMMENT ON COLUMN audiostore.policies.action IS 'retention: delete the row, or set columns of it';
 COMMENT ON COLUMN audiostore.policies.assignments IS 'retention that sets: a value for each of these columns';
 COMMENT ON CONSTRAINT policies_columns_check ON audiostore.policies IS 'each kind has its own columns';
-COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies';
+COMMENT ON COLUMN audiostore.policies.after IS 'age from which on it applies; audit: min_age';
 COMMENT ON COLUMN audiostore.policies.schedule IS 'time from the start of a run to the start of the next; at least a second';
 COMMENT ON COLUMN audiostore.policies.enabled IS 'false: paused';
 COMMENT ON COLUMN audiostore.policies.owner IS 'role that added it, whose rights are checked again at each run';
@@ -57,11 +62,15 @@ COMMENT ON COLUMN audiostore.policies.resume_after IS 'key behind which the next
 COMMENT ON COLUMN audiostore.policies.failures IS 'failed runs in a row';
 COMMENT ON COLUMN audiostore.policies.last_run_at IS 'when the last run started';
 COMMENT ON COLUMN audiostore.policies.last_finished_at IS 'when the last run ended, well or not';
-COMMENT ON COLUMN audiostore.policies.last_rows IS 'what that run did: deletes that it queued, rows that it deleted or changed';
+COMMENT ON COLUMN audiostore.policies.last_rows IS 'what that run did: deletes that it queued, rows that it deleted or changed; audit: findings';
 COMMENT ON COLUMN audiostore.policies.last_bytes IS 'bytes of the objects concerned';
 COMMENT ON COLUMN audiostore.policies.last_kept IS 'expiry: old enough objects that it left alone, as a live row holds them or an operation on them is queued; retention: rows that could not be deleted or changed, see last_row_error';
 COMMENT ON COLUMN audiostore.policies.last_row_error IS 'retention: why a row was left alone, the last of them';
 COMMENT ON COLUMN audiostore.policies.last_error IS 'why it failed; NULL when it went well';
+COMMENT ON COLUMN audiostore.policies.verify IS 'audit: sha256, or NULL';
+COMMENT ON COLUMN audiostore.policies.sample IS 'audit: with verify, the part of the keys whose objects are read';
+COMMENT ON CONSTRAINT policies_audit_check ON audiostore.policies IS 'audits, and nothing else, verify';
+COMMENT ON INDEX audiostore.policies_audit IS 'at most one audit policy for each store and prefix';
 COMMENT ON INDEX audiostore.policies_expiry IS 'at most one expiry policy for each store and prefix';
 SELECT pg_catalog.pg_extension_config_dump('audiostore.policies', '');
 SELECT pg_catalog.pg_extension_config_dump('audiostore.policies_id_seq', '');
@@ -124,4 +133,4 @@ COMMENT ON FUNCTION audiostore.run_policy(bigint) IS
 CREATE FUNCTION audiostore.preview_policy(id bigint, OUT rows bigint, OUT bytes bigint)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_preview_policy';
 COMMENT ON FUNCTION audiostore.preview_policy(bigint) IS
-    'What a run would touch now, and changes nothing: the number of objects and their bytes. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 42501, 42704 (no such policy)';
+    'What a run would touch now, and changes nothing: the number of objects and their bytes. For an expiry policy it lists the store, which may take a while. Only the owner of the policy may. Errors: 0A000 (an audit touches nothing), 42501, 42704 (no such policy)';

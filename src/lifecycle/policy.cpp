@@ -124,7 +124,7 @@ void release_policies_of_the_dead() {
 std::vector<ClaimedPolicy> claim_policies(std::span<const std::int64_t> except, std::size_t limit, Milliseconds lease) {
   static pg::Statement claim(
       "WITH due AS (SELECT id FROM audiostore.policies"
-      "  WHERE enabled AND next_run_at <= clock_timestamp() AND id <> ALL ($1)"
+      "  WHERE enabled AND next_run_at <= clock_timestamp() AND id <> ALL ($1) AND kind <> 'audit'"
       "   AND (leased_until IS NULL OR leased_until < clock_timestamp())"
       "  ORDER BY next_run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)"
       " UPDATE audiostore.policies p SET claimed_by = pg_backend_pid(), last_run_at = clock_timestamp(),"
@@ -144,7 +144,7 @@ std::vector<ClaimedPolicy> claim_policies(std::span<const std::int64_t> except, 
 std::optional<double> seconds_until_due(std::span<const std::int64_t> except) {
   static pg::Statement next(
       "SELECT EXTRACT(epoch FROM min(greatest(next_run_at, leased_until)) - clock_timestamp())::float8"
-      " FROM audiostore.policies WHERE enabled AND id <> ALL ($1)",
+      " FROM audiostore.policies WHERE enabled AND id <> ALL ($1) AND kind <> 'audit'",
       {INT8ARRAYOID});
   next.execute({pg::bigint_array(except)});
   if (next.rows().null(0, 1)) return std::nullopt;

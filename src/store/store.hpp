@@ -51,6 +51,9 @@ struct ListQuery {
   std::string prefix;
   std::string after;         // keys strictly greater than this, in byte order
   std::size_t limit = 1000;  // at most; a driver may return fewer
+  // Instead of objects, the uploads that were begun and neither completed nor given up: by key, `etag` is the upload's
+  // id, `last_modified` the time of its beginning, and several may have one key. `after` is a page's `resume`, or empty.
+  bool unfinished = false;
 };
 
 struct ListPage {
@@ -107,6 +110,8 @@ class Store {
 
   virtual bool can_copy_to(const Store& to) const = 0;
   virtual std::size_t max_remove_batch() const = 0;
+  // Whether listings of different ranges of keys are faster side by side than one after the other.
+  virtual bool lists_side_by_side() const { return true; }
 };
 
 }  // namespace audiostore::store

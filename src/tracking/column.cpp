@@ -104,6 +104,14 @@ CompiledColumn compile_column(Relation relation, const TrackedColumn& column) {
       wrong_type(relation, column.size_column, type, "Sizes are of type bigint, integer or smallint.");
     }
   }
+  if (!column.checksum_column.empty()) {
+    AttrNumber const checksum = find_attribute(relation, column.checksum_column);
+    Oid const type = base_type(relation, checksum);
+    if (type != TEXTOID && type != VARCHAROID && type != BYTEAOID) {
+      wrong_type(relation, column.checksum_column, type,
+                 "Checksums are of type text or character varying, in hexadecimal, or of type bytea.");
+    }
+  }
   compiled.liveness = compile_liveness(relation, column.live_when);
   compiled.index = find_key_index(relation, compiled.key);
   return compiled;

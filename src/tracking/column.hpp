@@ -18,6 +18,7 @@ struct TrackedColumn {
   std::string store;         // either this one
   std::string store_column;  // or this one
   std::string size_column;   // may be empty
+  std::string checksum_column;  // may be empty
   std::string live_when = "true";
 
   bool store_by_row() const { return store.empty(); }

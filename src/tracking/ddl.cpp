@@ -280,7 +280,8 @@ void follow_rename(const Rename& rename, const Registry& before) {
   for (auto const& column : before.columns()) {
     if (column->relation != rename.relation) continue;
     TrackedColumn renamed = *column;
-    for (std::string* name : {&renamed.key_column, &renamed.store_column, &renamed.size_column}) {
+    for (std::string* name :
+         {&renamed.key_column, &renamed.store_column, &renamed.size_column, &renamed.checksum_column}) {
       if (*name == rename.from) *name = rename.to;
     }
     for (auto const& expression : rename.expressions) {

@@ -20,7 +20,8 @@ enum : AttrNumber {
   size_column,
   live_when,
   tracked_at,
-  count = tracked_at
+  checksum_column,
+  count = checksum_column
 };
 }
 
@@ -100,6 +101,7 @@ struct NewTuple {
     set_name(column::size_column, from.size_column);
     values[column::live_when - 1] = pg::varlena_datum(from.live_when);
     values[column::tracked_at - 1] = tracked_at;
+    set_name(column::checksum_column, from.checksum_column);
   }
   void set_name(AttrNumber number, const std::string& name) {
     nulls[number - 1] = name.empty();
@@ -190,6 +192,7 @@ std::shared_ptr<Registry> Registry::load() {
                                                         .store = scan.text(column::store),
                                                         .store_column = scan.name(column::store_column),
                                                         .size_column = scan.name(column::size_column),
+                                                        .checksum_column = scan.name(column::checksum_column),
                                                         .live_when = scan.text(column::live_when)}));
     }
   }

@@ -88,6 +88,7 @@ TrackedColumn read_arguments(FunctionCallInfo info) {
   column.store_column = arguments.name_or_empty(3);
   column.size_column = arguments.name_or_empty(4);
   column.live_when = arguments.text(5, "live_when");
+  column.checksum_column = arguments.name_or_empty(6);
   const char* const hint = "Give store the name of a store, or store_column that of a column with such names.";
   if (column.store.empty() && column.store_column.empty()) {
     throw pg::SqlError(ERRCODE_INVALID_PARAMETER_VALUE, "neither store nor store_column is given", {}, hint);

@@ -7,6 +7,7 @@ CREATE TABLE audiostore.tracked_columns (
     size_column name,
     live_when text NOT NULL DEFAULT 'true',
     tracked_at timestamptz NOT NULL DEFAULT now(),
+    checksum_column name,
     PRIMARY KEY (relation, key_column),
     CHECK ((store IS NULL) <> (store_column IS NULL))
 );
@@ -20,6 +21,7 @@ COMMENT ON COLUMN audiostore.tracked_columns.size_column IS 'column with the siz
 COMMENT ON COLUMN audiostore.tracked_columns.live_when IS
     'expression over the row: while it is true, the row owns its object; false or NULL: it does not';
 COMMENT ON COLUMN audiostore.tracked_columns.tracked_at IS 'start of the transaction that tracked the column';
+COMMENT ON COLUMN audiostore.tracked_columns.checksum_column IS 'column with the SHA-256 of the object, if there is one: audits can compare';
 GRANT SELECT ON audiostore.tracked_columns TO PUBLIC;
 -- The extension's own tables are tracked when it is created.
 SELECT pg_catalog.pg_extension_config_dump('audiostore.tracked_columns',
@@ -36,12 +38,13 @@ COMMENT ON TRIGGER tracked_columns_changed ON audiostore.tracked_columns IS
     'Changes that do not come from track() and untrack(), such as a restored dump, take effect as well';
 
 CREATE FUNCTION audiostore.track(relation regclass, key_column name, store name DEFAULT NULL,
-        store_column name DEFAULT NULL, size_column name DEFAULT NULL, live_when text DEFAULT 'true') RETURNS void
+        store_column name DEFAULT NULL, size_column name DEFAULT NULL, live_when text DEFAULT 'true',
+        checksum_column name DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'audiostore_track';
-COMMENT ON FUNCTION audiostore.track(regclass, name, name, name, name, text) IS
+COMMENT ON FUNCTION audiostore.track(regclass, name, name, name, name, text, name) IS
     'From now on the rows of this table own the objects whose keys are in key_column (text or character varying): in the store named, or in the one that the row names in store_column; one of the two is given. '
     'When the last live row that holds a key goes (DELETE, UPDATE, cascade, TRUNCATE, DROP TABLE, dropped partition or column), a delete of the object is queued in the same transaction; a row that comes to hold a key takes a pending delete back, or fails with SQLSTATE 55006 when it is under way. '
-    'NULL and empty keys own nothing, nor do rows for which live_when (one boolean expression over the row, immutable) is not true. size_column names the column with the size of the object in bytes. '
+    'NULL and empty keys own nothing, nor do rows for which live_when (one boolean expression over the row, immutable) is not true. size_column names the column with the size of the object in bytes, checksum_column the one with its SHA-256 (text in hexadecimal, or bytea), which audits compare. '
     'The table is locked against writes while its triggers are made and, if there is none, an index on key_column. Partitions and inheritance children, present and future, are included; a detached partition stays tracked by itself. '
     'Rows written with session_replication_role = replica, by logical replication, or with the triggers disabled are not noticed. '
     'Needs ownership of the table and USAGE on the store. Errors: 22023 (arguments), 42501 (privileges), 42703, 42704 (no such column, store), 42710 (tracked already), 42804 (type of a column), 42809 (not a table), 55006 (a row holds a key whose delete is under way)';

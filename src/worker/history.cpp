@@ -49,9 +49,15 @@ void remove_old_history() {
       "  ('cache_expired', s.x), ('cache_evicted', s.e)) n(name, value) WHERE n.value > 0"
       " ON CONFLICT (name) DO UPDATE SET value = c.value + EXCLUDED.value",
       {FLOAT8OID});
+  static pg::Statement audits(
+      "DELETE FROM audiostore.audits a WHERE finished_at < clock_timestamp() - make_interval(secs => $1)"
+      " AND NOT (complete AND id = (SELECT max(b.id) FROM audiostore.audits b"
+      "  WHERE b.store = a.store AND b.prefix = a.prefix AND b.complete))",
+      {FLOAT8OID});
   Datum const age = pg::call([] { return Float8GetDatum(static_cast<double>(pg::settings::run_history().count())); });
   runs.execute({age});
   more_runs.execute({Int64GetDatum(std::int64_t{pg::settings::run_history_count()})});
+  audits.execute({age});
   alerts.execute({age});
   jobs.execute({age});
   uploads.execute({});

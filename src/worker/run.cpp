@@ -1,4 +1,5 @@
 // CALL audiostore.run(): everything a worker does, in the caller's session, for servers without one.
+#include "audit/runner.hpp"
 #include "cost/accounting.hpp"
 #include "lifecycle/runner.hpp"
 #include "mastering/finalizer.hpp"
@@ -33,6 +34,11 @@ RunResult run_policies() {
   return {.rows = totals.rows, .bytes = totals.bytes, .error = {}};
 }
 
+RunResult run_audits() {
+  audit::AuditTotals const totals = audit::run_audits_now();
+  return {.rows = totals.findings, .bytes = totals.bytes, .error = {}};
+}
+
 RunResult run_outbox() {
   outbox::Drained const drained = outbox::drain_now();
   return {.rows = drained.operations, .bytes = drained.bytes, .error = {}};
@@ -60,8 +66,8 @@ bool accounting_is_due() {
 
 // In the order in which they run when none is named. Those without a function have nothing to do yet.
 constexpr Part kParts[] = {
-    {"expiry", run_expiry}, {"policies", run_policies}, {"outbox", run_outbox},
-    {"audits", nullptr},    {"mastering", run_mastering}, {"accounting", run_accounting},
+    {"expiry", run_expiry}, {"policies", run_policies},   {"outbox", run_outbox},
+    {"audits", run_audits}, {"mastering", run_mastering}, {"accounting", run_accounting},
 };
 
 // One part, in the history from before it starts; an error is noted there and goes on to the caller.

@@ -1,6 +1,7 @@
 // The list of what a database worker does.
 #include "worker/accounting_task.hpp"
 #include "worker/alerts_task.hpp"
+#include "worker/audits_task.hpp"
 #include "worker/cache_task.hpp"
 #include "worker/history.hpp"
 #include "worker/mastering_task.hpp"
@@ -15,6 +16,7 @@ std::vector<std::unique_ptr<RecurringTask>> make_tasks(http::Client& /*client*/)
   std::vector<std::unique_ptr<RecurringTask>> tasks;
   tasks.push_back(std::make_unique<OutboxTask>());
   tasks.push_back(std::make_unique<PoliciesTask>());
+  tasks.push_back(std::make_unique<AuditsTask>());
   tasks.push_back(std::make_unique<MasteringTask>());
   tasks.push_back(std::make_unique<CacheTask>());
   tasks.push_back(std::make_unique<TemporaryTask>());

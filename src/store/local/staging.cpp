@@ -15,6 +15,7 @@
 
 #include "store/local/failure.hpp"
 #include "store/local/key.hpp"
+#include "store/local/object.hpp"
 
 namespace audiostore::store::local {
 namespace {
@@ -146,8 +147,9 @@ void StagedFile::publish() {
   throw Error(ErrorKind::throttled, "directory of object \"" + key_ + "\" is being removed again and again");
 }
 
-void remove_stale_files(const Root& root, TimePoint now) {
-  const Descriptor staging = root.open_directory(std::string(kStagingDirectory));
+// Calls visit(name, status) for each regular file; inside, `staging` is its directory.
+template <class Visit>
+void for_each_staged(const Descriptor& staging, Visit&& visit) {
   if (!staging) return;
   const int listing = dup(staging.get());
   std::unique_ptr<DIR, int (*)(DIR*)> const directory(fdopendir(listing), closedir);
@@ -155,12 +157,27 @@ void remove_stale_files(const Root& root, TimePoint now) {
     ::close(listing);
     return;
   }
-  const auto oldest = std::chrono::duration_cast<std::chrono::seconds>((now - kStaleAfter).time_since_epoch()).count();
+  rewinddir(directory.get());
   while (const dirent* entry = readdir(directory.get())) {
     struct stat status {};
     if (fstatat(staging.get(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) continue;
-    if (status.st_mtim.tv_sec < oldest) unlinkat(staging.get(), entry->d_name, 0);
+    visit(entry->d_name, status);
   }
+}
+
+std::vector<ObjectInfo> staged_files(const Root& root) {
+  const Descriptor staging = root.open_directory(std::string(kStagingDirectory));
+  std::vector<ObjectInfo> files;
+  for_each_staged(staging, [&](const char* name, const struct stat& status) { files.push_back(describe(status, name)); });
+  return files;
+}
+
+void remove_stale_files(const Root& root, TimePoint now) {
+  const Descriptor staging = root.open_directory(std::string(kStagingDirectory));
+  const auto oldest = std::chrono::duration_cast<std::chrono::seconds>((now - kStaleAfter).time_since_epoch()).count();
+  for_each_staged(staging, [&](const char* name, const struct stat& status) {
+    if (status.st_mtim.tv_sec < oldest) unlinkat(staging.get(), name, 0);
+  });
 }
 
 }  // namespace audiostore::store::local

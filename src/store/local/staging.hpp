@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "base/random.hpp"
 #include "store/local/root.hpp"
+#include "store/store.hpp"
 
 namespace audiostore::store::local {
 
@@ -36,6 +38,9 @@ class StagedFile {
   Descriptor file_;
   bool published_ = false;
 };
+
+// All of them, in no order, described by their names.
+std::vector<ObjectInfo> staged_files(const Root& root);
 
 // Removes what crashed writers left behind; errors are the next caller's business.
 void remove_stale_files(const Root& root, TimePoint now);

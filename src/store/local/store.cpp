@@ -188,8 +188,30 @@ Walk LocalStore::take_walk(const ListQuery& query) {
   return {settings_.prefix + query.prefix, query.after.empty() ? std::string{} : settings_.prefix + query.after};
 }
 
+// Files that a write left behind, or is busy with. They have no keys yet, so they are named by where they lie, and only
+// a listing of everything shows them.
+ListPage LocalStore::list_unfinished(const Root& root, const ListQuery& query) const {
+  ListPage page;
+  const std::string directory = std::string(kStagingDirectory) + "/";
+  if (!settings_.prefix.empty() || !directory.starts_with(query.prefix.substr(0, directory.size()))) return page;
+  for (ObjectInfo& file : staged_files(root)) {
+    file.etag = file.key;
+    file.key = directory + file.key;
+    if (file.key.starts_with(query.prefix) && file.key > query.after) page.objects.push_back(std::move(file));
+  }
+  std::sort(page.objects.begin(), page.objects.end(),
+            [](const ObjectInfo& a, const ObjectInfo& b) { return a.key < b.key; });
+  page.more = page.objects.size() > query.limit;
+  if (page.more) {
+    page.objects.resize(std::max<std::size_t>(query.limit, 1));
+    page.resume = page.objects.back().key;
+  }
+  return page;
+}
+
 Task<ListPage> LocalStore::list(ListQuery query) {
   const Root root = open_root();
+  if (query.unfinished) co_return list_unfinished(root, query);
   if (query.after.empty()) clean_up(root);
   const TimePoint made = cursor_ && cursor_->resume == query.after ? cursor_->made : clock_.now();
   Walk walk = take_walk(query);

@@ -36,6 +36,7 @@ class LocalStore final : public Store {
   std::string signed_url(const SignedUrlRequest& request) const override;
   bool can_copy_to(const Store& to) const override;
   std::size_t max_remove_batch() const override { return 1000; }
+  bool lists_side_by_side() const override { return false; }
 
  private:
   // A listing between two of its pages, so that a large directory is not read and sorted for each of them.
@@ -52,6 +53,7 @@ class LocalStore final : public Store {
   struct Put;
   void write(Put& put) const;
   Walk take_walk(const ListQuery& query);
+  ListPage list_unfinished(const Root& root, const ListQuery& query) const;
 
   Settings settings_;
   const Clock& clock_;

@@ -280,6 +280,40 @@ Listing read_listing(BytesView body, std::string_view prefix, std::string_view a
   return listing;
 }
 
+Listing read_uploads(BytesView body, std::string_view prefix, std::string_view after) {
+  const xml::Document document = xml::Document::parse(body);
+  const pugi::xml_node root = root_named(document, "ListMultipartUploadsResult");
+  const bool encoded = xml::child_text(root, "EncodingType").value_or(std::string()) == "url";
+  Listing listing;
+  const std::string truncated = required(root, "IsTruncated");
+  if (truncated != "true" && truncated != "false") throw bad("IsTruncated is neither true nor false");
+  listing.truncated = truncated == "true";
+  std::string last(after);
+  for (const pugi::xml_node item : root.children()) {
+    if (item.type() != pugi::node_element || xml::name(item) != "Upload") continue;
+    ObjectInfo info;
+    info.key = required(item, "Key");
+    if (encoded) {
+      auto decoded = uri_decode(info.key, Plus::space);
+      if (!decoded) throw bad("a key is not percent-encoded");
+      info.key = *std::move(decoded);
+    }
+    if (info.key.empty() || !is_utf8(info.key) || info.key.find('\0') != std::string::npos)
+      throw bad("a key is empty or not valid UTF-8");
+    if (!info.key.starts_with(prefix)) throw bad("a key does not have the prefix that was asked for");
+    if (info.key < last) throw bad("keys are not in ascending order");
+    last = info.key;
+    info.etag = required(item, "UploadId");
+    if (info.etag.empty() || !is_utf8(info.etag)) throw bad("an upload id is empty or not valid UTF-8");
+    const auto begun = parse_iso8601(required(item, "Initiated"));
+    if (!begun) throw bad("Initiated is not a time");
+    info.last_modified = *begun;
+    listing.objects.push_back(std::move(info));
+  }
+  if (listing.truncated && listing.objects.empty()) throw bad("a page without uploads says that more follow");
+  return listing;
+}
+
 RemoveReply read_remove_reply(BytesView body) {
   const xml::Document document = xml::Document::parse(body);
   const pugi::xml_node root = root_named(document, "DeleteResult");

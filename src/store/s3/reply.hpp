@@ -46,6 +46,9 @@ struct Listing {
 // Every key must have the prefix, come after `after`, and be in strict byte order.
 Listing read_listing(BytesView body, std::string_view prefix, std::string_view after);
 
+// Of ListMultipartUploads: `etag` of an entry is its upload id. Keys must have the prefix and not go back.
+Listing read_uploads(BytesView body, std::string_view prefix, std::string_view after);
+
 struct RemoveFailure {
   std::string key;
   Failure failure;

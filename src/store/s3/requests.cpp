@@ -148,6 +148,17 @@ Call list_objects(const Location& location, std::string_view prefix, std::string
   return call;
 }
 
+Call list_uploads(const Location& location, std::string_view prefix, const UploadMarker& after, std::size_t limit) {
+  Call call{Method::get, location.base_path.empty() ? "/" : location.base_path, {}, {}, {}, {}};
+  call.query = "encoding-type=url";
+  if (!after.key.empty()) append_parameter(call.query, "key-marker", after.key);
+  append_parameter(call.query, "max-uploads", std::to_string(limit));
+  if (!prefix.empty()) append_parameter(call.query, "prefix", prefix);
+  if (!after.id.empty()) append_parameter(call.query, "upload-id-marker", after.id);
+  append_parameter(call.query, "uploads", "");
+  return call;
+}
+
 Call copy_object(const Location& location, std::string_view key, const CopySource& source,
                  const Attributes& attributes) {
   Call call{Method::put, path_of(location, key), {}, {}, {}, {}};

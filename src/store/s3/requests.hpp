@@ -56,6 +56,13 @@ Call delete_object(const Location& location, std::string_view key);
 Call delete_objects(const Location& location, std::string_view prefix, const std::vector<std::string_view>& keys);
 Call list_objects(const Location& location, std::string_view prefix, std::string_view after, std::size_t limit);
 
+// Where a listing of unfinished uploads goes on: behind this upload of this key.
+struct UploadMarker {
+  std::string key;  // whole; empty: from the beginning
+  std::string id;
+};
+Call list_uploads(const Location& location, std::string_view prefix, const UploadMarker& after, std::size_t limit);
+
 // With attributes that differ from the source's (storage class, encryption); its metadata go along.
 Call copy_object(const Location& location, std::string_view key, const CopySource& source,
                  const Attributes& attributes);

@@ -177,7 +177,36 @@ Task<std::optional<ObjectInfo>> S3Store::head(std::string key) {
   co_return read_object_headers(response, std::move(key));
 }
 
+// A page's `resume` is the id of its last upload and its key, with a space in between: ids have none.
+Task<ListPage> S3Store::list_unfinished(ListQuery query) const {
+  const std::size_t space = query.after.find(' ');
+  UploadMarker after;
+  if (space != std::string::npos) {
+    after = {common_.prefix + query.after.substr(space + 1),
+             uri_decode(query.after.substr(0, space), Plus::literal).value_or(std::string())};
+  }
+  const std::string prefix = common_.prefix + query.prefix;
+  Call call = list_uploads(options_.location, prefix, after, std::clamp<std::size_t>(query.limit, 1, kMaxListPage));
+  Task<http::Response> asking = expect_ok(std::move(call), Sending{Repeat::yes, {}, {}, {}},
+                                          "could not list the unfinished uploads of store \"" + name_ + "\"");
+  const http::Response response = co_await asking;
+  Listing listing = read_uploads(response.body, prefix, after.key);
+  ListPage page;
+  page.more = listing.truncated;
+  page.objects = std::move(listing.objects);
+  for (ObjectInfo& upload : page.objects) upload.key.erase(0, common_.prefix.size());
+  if (page.more) {
+    const ObjectInfo& last = page.objects.back();
+    page.resume = uri_encode(last.etag, Slash::encode) + " " + last.key;
+  }
+  co_return page;
+}
+
 Task<ListPage> S3Store::list(ListQuery query) {
+  if (query.unfinished) {
+    Task<ListPage> unfinished = list_unfinished(std::move(query));
+    co_return co_await unfinished;
+  }
   const std::size_t limit = std::min(query.limit, kMaxListPage);
   ListPage page;
   if (limit == 0) {

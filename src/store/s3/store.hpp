@@ -83,6 +83,7 @@ class S3Store final : public Store {
   Attributes attributes_of(const PutOptions& options) const;
   Task<http::Response> head_reply(std::string key, std::string what) const;
   Task<ObjectInfo> get_nothing(std::string key, Range range);
+  Task<ListPage> list_unfinished(ListQuery query) const;
 
   // remove.cpp
   Task<void> remove_one(std::string key, RemoveOutcome* outcome) const;
