@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# A throw-away PostgreSQL on a Unix socket, with the extension in a private copy of the server's programs, so that
+# A throw-away PostgreSQL on a Unix socket (and on loopback, for what is compared over TCP), with the extension in a private copy of the server's programs, so that
 # nothing here touches the system's installation. Sourced by run; needs $results and $programs.
 #
 # PostgreSQL refuses to run as root: started by root, the server belongs to CHECK_USER (default: postgres). Its files
@@ -33,10 +33,23 @@ install_private() {
     PATH=$bindir:$PATH
 }
 
+# One on loopback that nobody listens on at the moment.
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 12000))
+        (exec 9<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo $port
+}
+
 start_cluster() {
+    local port
+    port=$(free_port)
     as_server "$bindir/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --no-locale >"$results/initdb.log"
     as_server tee -a "$work/data/postgresql.conf" >/dev/null <<CONF
-listen_addresses = ''
+listen_addresses = '127.0.0.1'
+port = $port
 unix_socket_directories = '$sockets'
 shared_preload_libraries = 'audiostore'
 audiostore.enabled = off
@@ -50,7 +63,7 @@ CONF
         tail -n 50 "$work/server.log" >&2
         exit 1
     }
-    export PGHOST=$sockets PGPORT=5432 PGUSER=postgres PGDATABASE=bench
+    export PGHOST=$sockets PGPORT=$port PGUSER=postgres PGDATABASE=bench
     psql -XAtq -d postgres -c 'CREATE DATABASE bench'
     sql -c 'CREATE EXTENSION audiostore' -c 'CREATE SCHEMA bench'
 }

@@ -127,6 +127,21 @@ CALL run('expiry');
 SELECT evict_lru(0);
 SELECT count(*) FROM audio_chunk_cache;
 
+-- Totals: exact with the library preloaded, else estimated from one in 64
+CREATE TEMP TABLE before AS SELECT hits, misses, puts, evictions FROM cache_stats();
+SELECT count(cache_get('nothing')) FROM generate_series(1, 6400);
+SELECT count(cache_put('n' || i, 'x', 1, compression => 'none')) FROM generate_series(1, 1280) i;
+SELECT count(cache_get('n1')) FROM generate_series(1, 6400);
+SELECT evict_lru(0);
+CREATE FUNCTION pg_temp.about(numeric, numeric) RETURNS boolean LANGUAGE sql AS 'SELECT $1 BETWEEN $2 / 4 AND $2 * 3';
+SELECT pg_temp.about(s.hits - b.hits, 6400) AS hits, pg_temp.about(s.misses - b.misses, 6400) AS misses,
+       pg_temp.about(s.puts - b.puts, 1280) AS puts, s.evictions - b.evictions AS evictions
+FROM cache_stats() s, before b;
+CALL run('expiry');
+SELECT pg_temp.about(sum(c.hits) - min(b.hits), 6400) AS hits, pg_temp.about(sum(c.misses) - min(b.misses), 6400) AS misses,
+       pg_temp.about(sum(c.puts) - min(b.puts), 1280) AS puts, sum(c.evicted) - min(b.evictions) AS evictions
+FROM cache_counters c, before b;
+
 -- Nobody stores or finds anything when caching is off
 SET audiostore.caching = off;
 SELECT cache_put('off', 'x', 1, compression => 'none'), cache_get('one');
@@ -158,6 +173,40 @@ SELECT store, regexp_replace(key, '/\d{4}/\d\d/\d\d/', '/DAY/') AS key,
 SELECT * FROM cache_locate('one');
 SELECT cache_warm('{arch,nothing}');
 SELECT cache_get('arch'), (SELECT store FROM cache_entry('arch'));
+SELECT count(*) FROM operations WHERE kind = 'put';
+-- Policies archive without being told
+INSERT INTO cache_archive_policies (name, store) VALUES ('nowhere', 'no_such_store');
+INSERT INTO cache_archive_policies (name, pattern) VALUES ('list', '[1]');
+INSERT INTO cache_archive_policies (name, keep) VALUES ('never', '0');
+INSERT INTO cache_archive_policies (name, pattern, min_duration_ms, keep)
+VALUES ('b clone', '{"voiceModelId": "clone"}', 0, '30 days'), ('a long', '{}', 60000, NULL);
+SELECT cache_put('p' || i, 'audio', duration, archive => archive, metadata => metadata::jsonb)
+FROM (VALUES (1, 5, false, '{"voiceModelId": "clone"}'), (2, 5, false, '{"voiceModelId": "other"}'),
+             (3, 60000, false, '{"voiceModelId": "clone"}'), (4, 60000, NULL, '{}'), (5, 5, true, '{"voiceModelId": "clone"}'),
+             (6, 5, true, '{}')) AS entries (i, duration, archive, metadata);
+SELECT cache_key, store, expires_at - archived_at AS kept FROM audio_chunk_archives WHERE cache_key ~ '^p\d' ORDER BY 1;
+SELECT cache_key, storage_path IS NOT NULL AS archived FROM audio_chunk_cache WHERE cache_key ~ '^p\d' ORDER BY 1;
+UPDATE cache_archive_policies SET enabled = false;
+SELECT cache_put('p7', 'audio', 60000), (SELECT storage_path FROM cache_entry('p7'));
+CREATE ROLE cache_archivist;
+GRANT USAGE ON SCHEMA audiostore TO cache_archivist;
+GRANT INSERT ON cache_archive_policies, audio_chunk_cache TO cache_archivist;
+SET ROLE cache_archivist;
+INSERT INTO cache_archive_policies (name, store) VALUES ('mine', 'cache_archive');
+RESET ROLE;
+UPDATE cache_archive_policies SET enabled = true;
+SET ROLE cache_archivist;
+SELECT cache_put('p8', 'audio', 60000), cache_put('p9', 'audio', 5);
+SELECT cache_put('p9', 'audio', 5, archive => true);
+RESET ROLE;
+SELECT cache_key FROM audio_chunk_archives WHERE cache_key ~ '^p[89]' ORDER BY 1;
+TRUNCATE cache_archive_policies;
+SELECT cache_put('p10', 'audio', 60000), (SELECT storage_path FROM cache_entry('p10'));
+REVOKE ALL ON cache_archive_policies, audio_chunk_cache FROM cache_archivist;
+REVOKE USAGE ON SCHEMA audiostore FROM cache_archivist;
+DROP ROLE cache_archivist;
+DELETE FROM audio_chunk_archives WHERE cache_key ~ '^p\d';
+DELETE FROM operations WHERE key ~ '/p\d+\.opus$';
 UPDATE audio_chunk_archives SET expires_at = now() WHERE cache_key = 'arch';
 INSERT INTO cache_archive_rules VALUES ('30 days', 'NEARLINE'), ('90 days', 'COLDLINE');
 UPDATE audio_chunk_archives SET archived_at = now() - interval '100 days' WHERE cache_key <> 'arch';

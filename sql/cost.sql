@@ -6,9 +6,10 @@ SELECT current_setting('data_directory') || '/regress-cost' AS root,
        'cat >/dev/null; mkdir -p "' || current_setting('data_directory') || '/regress-cost"' AS make_root \gset
 COPY (SELECT 1) TO PROGRAM :'make_root';
 CREATE SERVER cost_local FOREIGN DATA WRAPPER audiostore OPTIONS (provider 'local', root :'root');
-CREATE SERVER cost_s3 FOREIGN DATA WRAPPER audiostore OPTIONS (provider 's3', bucket 'cost', region 'us-east-1');
+CREATE SERVER cost_s3 FOREIGN DATA WRAPPER audiostore OPTIONS (provider 's3', bucket 'cost', region 'us-east-1', endpoint 'http://127.0.0.1:9', addressing 'path');
 CREATE SERVER cost_cold FOREIGN DATA WRAPPER audiostore
-    OPTIONS (provider 's3', bucket 'cold', region 'us-east-1', storage_class 'GLACIER');
+    OPTIONS (provider 's3', bucket 'cold', region 'us-east-1', endpoint 'http://127.0.0.1:9', addressing 'path',
+        storage_class 'GLACIER');
 CREATE SCHEMA cost;
 SET search_path = cost, public;
 
@@ -107,6 +108,7 @@ SELECT cleared_at IS NULL AS open FROM audiostore.alerts WHERE name = 'accountin
 -- What is empty gets its 0 once; and nothing is counted twice within the interval by a run of all that is due.
 CALL audiostore.run('accounting');
 SELECT count(*), min(objects) FROM audiostore.storage_samples WHERE store = 'cost_s3' AND storage_class = 'STANDARD_IA';
+SELECT count(audiostore.cancel_operation(id)) AS cancelled FROM audiostore.operations WHERE store LIKE 'cost%' \gset
 SELECT count(*) AS samples FROM audiostore.storage_samples \gset
 CALL audiostore.run();
 SELECT count(*) = :samples AS not_due FROM audiostore.storage_samples;
@@ -155,7 +157,7 @@ RESET ROLE;
 
 SET client_min_messages = warning;
 DROP SCHEMA cost CASCADE;
-DELETE FROM audiostore.operations WHERE store LIKE 'cost%';
+SELECT count(audiostore.cancel_operation(id)) AS cancelled FROM audiostore.operations WHERE store LIKE 'cost%' \gset
 DELETE FROM audiostore.storage_samples;
 DELETE FROM audiostore.alerts WHERE name = 'accounting_failed';
 UPDATE audiostore.storage_prices SET price_per_gb_month = NULL, source = NULL WHERE provider = 'local';

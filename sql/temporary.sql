@@ -52,7 +52,7 @@ SELECT key AS song, key ~ '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{
        upload_url FROM audiostore.create_temporary_object('tp_scratch', '.wav', purpose => 'speech', metadata => '{"voice": "anna"}') \gset made_
 \echo :made_unguessable :{?made_upload_url}
 SELECT state, purpose, metadata, created_by = current_user AS mine,
-       expires_at - created_at AS lease, upload_until FROM audiostore.temporary_objects WHERE key = :'made_song';
+       expires_at - created_at AS lease, upload_until - expires_at AS margin FROM audiostore.temporary_objects WHERE key = :'made_song';
 SELECT audiostore.put_object('tp_scratch', :'made_song', 'la la la', 'audio/wav') > 0 AS queued;
 -- Its row owns it.
 SELECT * FROM tp_error(format($$delete_object('tp_scratch', %1$L)$$, :'made_song')) \gx
@@ -175,19 +175,30 @@ SELECT tp_lapse('91 minutes');
 CALL audiostore.run('expiry');
 SELECT state, ended_at IS NOT NULL AS ended, due_at = upload_until AS kept_for_the_upload
 FROM audiostore.temporary_objects WHERE store = 'tp_bucket' ORDER BY created_at;
-SELECT kind, key, reason FROM tp_queue;
+SELECT kind, key, reason FROM tp_queue WHERE store = 'tp_bucket' ORDER BY key;
 DELETE FROM audiostore.operations WHERE store = 'tp_bucket';
 SELECT tp_lapse('1 hour');
 CALL audiostore.run('expiry');
 SELECT state FROM audiostore.temporary_objects WHERE store = 'tp_bucket';
-SELECT kind, key, reason FROM tp_queue;
+SELECT kind, key, reason FROM tp_queue WHERE store = 'tp_bucket' ORDER BY key;
 DELETE FROM audiostore.operations WHERE store = 'tp_bucket';
-SELECT tp_lapse('10 days');
+SELECT tp_lapse('31 days');
 CALL audiostore.run('expiry');
 SELECT count(*) AS rows FROM audiostore.temporary_objects WHERE store = 'tp_bucket';
-SELECT kind, key, reason FROM tp_queue;
+SELECT kind, key, reason FROM tp_queue WHERE store = 'tp_bucket' ORDER BY key;
 DELETE FROM audiostore.operations WHERE store = 'tp_bucket';
+-- A transaction that puts the object late is no different.
+SELECT key AS song FROM audiostore.create_temporary_object('tp_scratch', '.wav', '1 minute') \gset
+SELECT tp_lapse('1 minute');
+CALL audiostore.run();
+SELECT audiostore.put_object('tp_scratch', :'song', 'late') > 0 AS queued;
+CALL tp_drain();
+SELECT state, (audiostore.head_object(store, key)).size FROM audiostore.temporary_objects WHERE key = :'song';
+SELECT tp_lapse('1 hour');
+CALL audiostore.run();
+SELECT count(*) AS objects FROM audiostore.list_objects('tp_scratch');
 -- In batches.
+DELETE FROM audiostore.temporary_objects;
 INSERT INTO audiostore.temporary_objects (key, store, expires_at)
     SELECT gen_random_uuid(), 'tp_scratch', now() - interval '1 second' FROM generate_series(1, 2500);
 SELECT key AS song FROM audiostore.create_temporary_object('tp_scratch', '.wav') \gset

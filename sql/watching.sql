@@ -2,8 +2,12 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS audiostore;
 RESET client_min_messages;
-CREATE SERVER w_media FOREIGN DATA WRAPPER audiostore OPTIONS (provider 's3', bucket 'watching', region 'us-east-1');
-CREATE SERVER w_other FOREIGN DATA WRAPPER audiostore OPTIONS (provider 's3', bucket 'watching-2', region 'us-east-1');
+CREATE SERVER w_media FOREIGN DATA WRAPPER audiostore OPTIONS (provider 's3', bucket 'watching', region 'us-east-1',
+    endpoint 'http://127.0.0.1:9', addressing 'path');
+CREATE SERVER w_other FOREIGN DATA WRAPPER audiostore OPTIONS (provider 's3', bucket 'watching-2', region 'us-east-1',
+    endpoint 'http://127.0.0.1:9', addressing 'path');
+CREATE USER MAPPING FOR PUBLIC SERVER w_media OPTIONS (access_key_id 'k', secret_access_key 's');
+CREATE USER MAPPING FOR PUBLIC SERVER w_other OPTIONS (access_key_id 'k', secret_access_key 's');
 CREATE SCHEMA watching;
 SET search_path = watching, public;
 CREATE TABLE tracks (path text, size bigint);
@@ -63,12 +67,12 @@ DELETE FROM audiostore.alerts WHERE name LIKE 'w %';
 
 -- Without a subject each store has its own; one that is gone is no alert.
 SELECT audiostore.add_alert('w many', 'queue_length', above => 2);
-INSERT INTO audiostore.operations (kind, store, key) SELECT 'delete', s, 'w/' || n FROM generate_series(1, 3) n, unnest('{w_media,w_other}'::text[]) s;
+SELECT count(audiostore.delete_object(s, 'w/' || n)) AS queued FROM generate_series(1, 3) n, unnest('{w_media,w_other}'::name[]) s \gset
 SELECT audiostore.evaluate_alerts();
 SELECT audiostore.evaluate_alerts();
 TABLE w_alerts;
-DELETE FROM audiostore.operations WHERE store = 'w_other';
-DROP SERVER w_other;
+SELECT count(audiostore.cancel_operation(id)) AS cancelled FROM audiostore.operations WHERE store = 'w_other' \gset
+DROP SERVER w_other CASCADE;
 SELECT audiostore.evaluate_alerts();
 TABLE w_alerts;
 UPDATE audiostore.alert_rules SET enabled = false WHERE name = 'w many';
@@ -87,8 +91,13 @@ TABLE w_alerts;
 SELECT audiostore.remove_alert(name) FROM audiostore.alert_rules WHERE name LIKE 'w %' ORDER BY name;
 SELECT * FROM audiostore.alert_states WHERE name LIKE 'w %';
 
+-- Deletes of a large statement count one by one.
+INSERT INTO tracks SELECT 'many/' || n, 0 FROM generate_series(1, 3000) n;
+DELETE FROM tracks WHERE path LIKE 'many/%';
+SELECT * FROM audiostore.alert_values('{queue_length}') WHERE subject = 'w_media';
+SELECT count(audiostore.cancel_operation(id)) FROM audiostore.operations WHERE store = 'w_media' AND key LIKE 'many/%';
+
 -- Every metric that alerts may use has a figure, or none to tell.
-UPDATE audiostore.operations SET state = 'dead', not_before = 'infinity' WHERE store = 'w_media' AND key = 'w/1';
 SELECT metric, value FROM audiostore.alert_values(ARRAY(SELECT metric FROM audiostore.alert_metrics()))
 WHERE subject = 'w_media' AND metric <> 'queue_age' ORDER BY 1;
 SELECT metric, value > 0 AS due FROM audiostore.alert_values('{queue_age}') WHERE subject = 'w_media';
@@ -157,10 +166,10 @@ RESET ROLE;
 SET client_min_messages = warning;
 DELETE FROM audiostore.runs WHERE task LIKE 'test: %';
 DROP SCHEMA watching CASCADE;
-DELETE FROM audiostore.operations WHERE store LIKE 'w\_%';
+SELECT count(audiostore.cancel_operation(id)) AS cancelled FROM audiostore.operations WHERE store LIKE 'w\_%' \gset
 DELETE FROM audiostore.alerts WHERE name LIKE 'w %';
 DELETE FROM audiostore.storage_samples;
 REVOKE ALL ON FUNCTION audiostore.add_alert(text, text, double precision, double precision, text, interval, double precision),
     audiostore.remove_alert(text, boolean) FROM regress_w_nobody;
-DROP SERVER w_media;
+DROP SERVER w_media CASCADE;
 DROP ROLE regress_w_nobody, regress_w_monitor;

@@ -7,7 +7,7 @@ case_cache_churn() {
     cache_empty
     cache_settings "cache_max_entries = $entries" 'cache_durability = logged'
     worker on
-    "$programs/cache" churn 4 "$seconds" 10240 >"$work/churn" &
+    "$programs/cache" churn 4 "$seconds" 10240 0 >"$work/churn" &
     client=$!
     round=1
     # A cache of a few entries is all page headers.

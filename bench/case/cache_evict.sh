@@ -23,9 +23,8 @@ case_cache_evict() {
             AND expires_at < now() + interval '1 hour'")" = 0 ]; do sleep 1; done
         timed 'expire' 'SELECT audiostore.evict_expired();'
         cache_fill 1 "$half" '1 day'
-        # Random access times, as the documents' table has them.
-        sql -c "UPDATE audiostore.audio_chunk_cache SET last_accessed_at = now() - random() * interval '1 hour'" \
-            -c CHECKPOINT >/dev/null
+        cache_touch
+        sql -c CHECKPOINT
         timed 'lru' 'SELECT audiostore.evict_lru(10000);'
     done
     compare "expiring $half of $cache_entries entries (yardstick: DELETE, VACUUM)" expire delete speedup 15
@@ -34,39 +33,52 @@ case_cache_evict() {
     cache_evict_lookups
 }
 
-# The same without evictions: what the puts alone do to lookups on these processors.
-cache_evict_nothing() {
-    local seconds=20 putter output
-    cache_empty
-    cache_fill 1 5000 '1 day'
-    "$programs/cache" churn 2 "$seconds" 10240 >"$work/putter" &
-    putter=$!
-    sleep 1
-    output=$("$programs/cache" get 1 $((seconds - 2)) 5000 "SELECT audiostore.cache_get(md5(\$1) || md5(\$1))")
-    wait $putter
-    echo "# lookups during the same puts without eviction: rate p50 p99 p99.9 max misses: $output" >>"$raw"
-    absolute '   without eviction: p99.9' "$(cut -d' ' -f4 <<<"$output")" ms
+# Random access times, as the documents' table has them: by lookups, in parts that shared memory has room for.
+cache_touch() {
+    local part
+    for part in 0 1 2 3; do
+        sql -c "SELECT count(audiostore.cache_get(md5(k) || md5(k))) FROM (SELECT k::text FROM
+            generate_series(1, $cache_entries) k WHERE k % 4 = $part ORDER BY random()) keys" \
+            -c "CALL audiostore.run('expiry')" >/dev/null
+    done
 }
 
-# One client looks up, two put as fast as they can, the worker evicts all the time.
+# One client looks up, two put at a steady pace that leaves processors free, so that what is measured is what lookups wait
+# for, and not whose turn it is; with the worker, which evicts all the time, and without.
 cache_evict_lookups() {
-    local seconds=${CHURN_SECONDS:-60} putter output
-    cache_empty
+    local seconds=${LOOKUP_SECONDS:-40} variant putter output
     cache_settings 'cache_max_entries = 10000'
-    cache_fill 1 5000 '1 day'
-    worker on
-    "$programs/cache" churn 2 "$seconds" 10240 >"$work/putter" &
-    putter=$!
-    output=$("$programs/cache" get 1 $((seconds - 4)) 5000 \
-        "SELECT audiostore.cache_get(md5(\$1) || md5(\$1))")
-    wait $putter
-    sql -c 'SELECT sum(evicted), sum(expired) FROM audiostore.cache_counters' | sed 's/^/# evicted, expired: /' >>"$raw"
-    worker off
-    echo "# lookups during eviction: rate p50 p99 p99.9 max misses: $output" >>"$raw"
-    # shellcheck disable=SC2086
-    set -- $output
-    absolute 'lookup during eviction, p50' "$2" ms
-    cache_evict_nothing
-    absolute 'lookup during eviction, p99.9' "$4" ms '<=' 5
-    absolute 'lookup during eviction, longest' "$5" ms
+    # Whoever waits for a lock for longer than this is in the log.
+    sql -c 'ALTER SYSTEM SET log_lock_waits = on' -c "ALTER SYSTEM SET deadlock_timeout = '1ms'" \
+        -c 'SELECT pg_reload_conf()' >/dev/null
+    for variant in without during; do
+        cache_empty
+        cache_fill 1 9000 '1 day'
+        [ $variant = without ] || worker on
+        "$programs/cache" churn 2 "$seconds" 10240 "${PUTS_PER_CLIENT:-400}" >"$work/putter" &
+        putter=$!
+        output=$(WARM=3 "$programs/cache" get 1 $((seconds - 6)) 5000 "SELECT audiostore.cache_get(\$1)")
+        wait $putter
+        echo "# lookups $variant eviction: rate p50 p99 p99.9 max misses: $output" >>"$raw"
+        if [ $variant = during ]; then
+            sql -c 'SELECT sum(evicted), sum(expired) FROM audiostore.cache_counters' |
+                sed 's/^/# evicted|expired: /' >>"$raw"
+            worker off
+        fi
+        # shellcheck disable=SC2086
+        set -- $output
+        if [ $variant = without ]; then
+            absolute 'lookups while others put, no eviction: p50' "$2" ms
+            absolute '   p99.9' "$4" ms
+            absolute '   longest' "$5" ms
+        else
+            absolute 'lookups while others put and the worker evicts: p50' "$2" ms
+            absolute '   p99.9' "$4" ms '<=' 5
+            absolute '   longest' "$5" ms
+            absolute '   lookups that waited for a lock, 1 ms or longer' \
+                "$(grep -A 4 'still waiting for' "$work/server.log" | grep -c 'STATEMENT: .*cache_get' || true)" '' '<=' 0
+        fi
+    done
+    sql -c 'ALTER SYSTEM RESET log_lock_waits' -c 'ALTER SYSTEM RESET deadlock_timeout' -c 'SELECT pg_reload_conf()' >/dev/null
+    cache_empty
 }

@@ -15,7 +15,8 @@ CREATE INDEX audio_chunk_archives_storage_path ON audiostore.audio_chunk_archive
 CREATE INDEX audio_chunk_archives_archived_at ON audiostore.audio_chunk_archives (archived_at);
 CREATE INDEX audio_chunk_archives_expires_at ON audiostore.audio_chunk_archives (expires_at);
 COMMENT ON TABLE audiostore.audio_chunk_archives IS
-    'Archived audio: one row for each object that cache_put(..., archive => true) wrote. The object goes with its row';
+    'Archived audio: one row for each object that cache_put(..., archive => true) or a policy of '
+    'cache_archive_policies wrote. The object goes with its row';
 COMMENT ON COLUMN audiostore.audio_chunk_archives.store IS 'foreign server that holds the object';
 COMMENT ON COLUMN audiostore.audio_chunk_archives.storage_path IS
     'its key: audio-chunks/<yyyy>/<mm>/<dd>/<session>/<cache_key>.opus, the day in UTC';
@@ -39,6 +40,40 @@ COMMENT ON TABLE audiostore.cache_archive_rules IS
 COMMENT ON COLUMN audiostore.cache_archive_rules.age IS 'since archived_at';
 COMMENT ON COLUMN audiostore.cache_archive_rules.storage_class IS 'for example NEARLINE (GCS) or STANDARD_IA (S3)';
 SELECT pg_catalog.pg_extension_config_dump('audiostore.cache_archive_rules', '');
+
+CREATE TABLE audiostore.cache_archive_policies (
+    name text PRIMARY KEY CHECK (name <> ''),
+    pattern jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(pattern) = 'object'),
+    min_duration_ms integer NOT NULL DEFAULT 0 CHECK (min_duration_ms >= 0),
+    store text COLLATE "C" NOT NULL DEFAULT audiostore.default_store(),
+    keep interval DEFAULT '365 days' CHECK (keep > interval '0'),
+    enabled boolean NOT NULL DEFAULT true
+);
+COMMENT ON TABLE audiostore.cache_archive_policies IS
+    'Entries that cache_put() archives without being told: those that a policy fits. The first that fits, by name, says '
+    'where to and for how long, for entries put with archive => true as well. Whoever puts an entry needs no USAGE on that '
+    'store; whoever writes a policy does. archive => NULL passes the policies over';
+COMMENT ON COLUMN audiostore.cache_archive_policies.name IS 'policies are tried in the order of their names';
+COMMENT ON COLUMN audiostore.cache_archive_policies.pattern IS
+    'what the metadata must contain, such as {"voiceModelId": "v1"}; {}: any entry';
+COMMENT ON COLUMN audiostore.cache_archive_policies.min_duration_ms IS 'shorter audio is not archived; milliseconds';
+COMMENT ON COLUMN audiostore.cache_archive_policies.store IS
+    'foreign server to write to; default: the setting audiostore.default_store';
+COMMENT ON COLUMN audiostore.cache_archive_policies.keep IS 'how long an archive is kept; NULL: for ever';
+COMMENT ON COLUMN audiostore.cache_archive_policies.enabled IS 'false: as if it were not there';
+SELECT pg_catalog.pg_extension_config_dump('audiostore.cache_archive_policies', '');
+
+CREATE FUNCTION audiostore_cache.archive_policies_changed() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'audiostore_cache_archive_policies_changed';
+COMMENT ON FUNCTION audiostore_cache.archive_policies_changed() IS
+    'Checks the store of a policy, and tells every session that policies have changed';
+CREATE TRIGGER check_store BEFORE INSERT OR UPDATE OF store ON audiostore.cache_archive_policies
+    FOR EACH ROW EXECUTE FUNCTION audiostore_cache.archive_policies_changed();
+COMMENT ON TRIGGER check_store ON audiostore.cache_archive_policies IS 'the store exists, and the role has USAGE on it';
+CREATE TRIGGER policies_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON audiostore.cache_archive_policies
+    FOR EACH STATEMENT EXECUTE FUNCTION audiostore_cache.archive_policies_changed();
+COMMENT ON TRIGGER policies_changed ON audiostore.cache_archive_policies IS
+    'sessions remember whether there are policies, so that puts need not look';
 
 CREATE FUNCTION audiostore.cache_path_part(name text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE RETURN
@@ -95,7 +130,7 @@ BEGIN
                                          coalesce(archived.duration_ms, 0),
                                          compression => CASE archived.compression WHEN 'pcm_s16le' THEN 'none'
                                                              ELSE archived.compression END,
-                                         metadata => archived.metadata);
+                                         archive => NULL, metadata => archived.metadata);
             UPDATE audiostore.audio_chunk_cache c SET store = archived.store, storage_path = archived.storage_path
             WHERE c.cache_key = wanted;
         END IF;

@@ -8,6 +8,10 @@
 #include "pg/memory_scope.hpp"
 #include "pg/statement.hpp"
 
+extern "C" {
+#include "access/xlog.h"
+}
+
 namespace audiostore::cache {
 namespace {
 
@@ -22,12 +26,6 @@ bool lock_segment(int segment, LOCKMODE mode) {
     pg_usleep(500);
   }
   return false;
-}
-
-ItemPointerData tid_of(std::uint64_t where) {
-  ItemPointerData tid;
-  ItemPointerSet(&tid, static_cast<BlockNumber>(where >> 16), static_cast<OffsetNumber>(where));
-  return tid;
 }
 
 // Inside pg::call. Nothing of the copy may point into the TOAST table of the segment that is to be emptied.
@@ -60,18 +58,29 @@ bool copy_row(Relation heap, TupleTableSlot* slot, std::uint64_t from) {
   if (!found) return false;
   TimestampTz const expires = DatumGetTimestampTz(row.values[column::expires_at - 1]);
   int const target = segment_for(expires, std::max<std::int64_t>(expires - GetCurrentTimestamp(), 1), true);
-  if (SharedCache* const shared = relations().shared) note_key(*shared, hash, target);
-  Written const written = pg::call([&] { return insert_row(target, row); });
+  SharedCache* const shared = relations().shared;
+  if (shared != nullptr) note_key(*shared, hash, target);
+  Written const written = pg::call([&] { return insert_row(target, row, Amount::bulk); });
+  if (shared != nullptr) remember(*shared, hash, where(target, written.tid));
   if (written.first_on_page && is_full(written.entries, written.bytes, limits())) close_segment(target);
   return true;
+}
+
+// The log of what was copied is written while the next rows are being copied, so that the commit, during which lookups
+// miss, does not have to wait for all of it.
+void start_writing_log() {
+  pg::call([] { XLogSetAsyncXactLSN(GetXLogInsertRecPtr()); });
 }
 
 void copy_rows(int segment, const std::vector<std::uint64_t>& rows) {
   Oid const oid = relations().heaps[segment];
   Relation const heap = pg::call([&] { return table_open(oid, NoLock); });
   TupleTableSlot* const slot = pg::call([&] { return table_slot_create(heap, nullptr); });
+  constexpr std::size_t kRowsOfLog = 128;
+  std::size_t copied = 0;
   for (std::uint64_t const row : rows) {
     pg::check_interrupts();
+    if (++copied % kRowsOfLog == 0) start_writing_log();
     pg::MemoryScope const memory("audiostore cache copy");
     copy_row(heap, slot, row);
     pg::call([&] { ExecClearTuple(slot); });
@@ -169,10 +178,8 @@ Removed delete_rows(int segment, const Keep& keep) {
 }
 
 void count_removed(const Removed& removed) {
-  SharedCache* const shared = relations().shared;
-  if (shared == nullptr) return;
-  pg_atomic_fetch_add_u64(&counters(*shared).expired, removed.expired);
-  pg_atomic_fetch_add_u64(&counters(*shared).evicted, removed.evicted);
+  count(Counted::expired, removed.expired);
+  count(Counted::evicted, removed.evicted);
 }
 
 Keep cutoff(std::vector<Surveyed> live, std::int64_t most, std::int64_t most_bytes) {

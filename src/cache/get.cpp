@@ -1,6 +1,6 @@
-// Lookups: cache_get(), cache_get_many() and cache_entry(). One probe of the key index of the segment that holds the
-// entry, mostly; nothing is written, nothing is waited for. An entry expires by the clock, not by the beginning of the
-// transaction.
+// Lookups: cache_get(), cache_get_many() and cache_entry(). The row is mostly where it was seen last; else one probe of
+// the key index of the segment that holds it. Nothing is written, nothing is waited for. An entry expires by the clock,
+// not by the beginning of the transaction.
 #include "cache/hits.hpp"
 #include "pg/arguments.hpp"
 #include "pg/result_set.hpp"
@@ -30,23 +30,63 @@ Datum row_of(TupleTableSlot* slot) {
   return row;
 }
 
-std::optional<Datum> look_up(Datum key, Make make) {
-  std::uint64_t const hash = hash_of(pg::view(key));
-  std::uint64_t const segments = segments_of(hash);
+struct Lookup {
+  Datum key;
+  std::uint64_t hash;
+  Make make;
+  Snapshot snapshot;
   Datum result = 0;
-  bool const found = pg::call([&] {
-    Snapshot const snapshot = ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
-    return for_each_row(segments, Purpose::lookup, key, snapshot,
-                        [&](int segment, Relation heap, TupleTableSlot* slot) {
-                          TimestampTz const now = GetCurrentTimestamp();
-                          if (DatumGetTimestampTz(attribute(slot, column::expires_at)) <= now) return false;
-                          result = make(slot);
-                          count_hit(segment, heap, slot->tts_tid, hash, now);
-                          return true;
-                        });
+};
+
+// Inside pg::call: false when it has expired.
+bool take(Lookup& lookup, int segment, Relation heap, TupleTableSlot* slot) {
+  TimestampTz const now = GetCurrentTimestamp();
+  if (DatumGetTimestampTz(attribute(slot, column::expires_at)) <= now) return false;
+  lookup.result = lookup.make(slot);
+  count_hit(segment, heap, slot->tts_tid, lookup.hash, now);
+  return true;
+}
+
+// The row where the key was seen last, if it is still there: a row that the snapshot sees under this key is its only
+// one. The lock comes before the look at the file's size: afterwards nobody makes it shorter.
+bool take_remembered(Lookup& lookup, SharedCache& shared) {
+  std::uint64_t const place = recall(shared, lookup.hash);
+  if (place == 0) return false;
+  int const segment = static_cast<int>(place >> 48) - 1;
+  OpenSegment opened;
+  if (!open_segment(segment, Purpose::peek, opened)) return false;
+  ItemPointerData tid = tid_of(place);
+  bool done = false;
+  if (ItemPointerGetBlockNumber(&tid) < RelationGetNumberOfBlocks(opened.heap)) {
+    TupleTableSlot* const slot = table_slot_create(opened.heap, nullptr);
+    done = table_tuple_fetch_row_version(opened.heap, &tid, lookup.snapshot, slot) && has_key(slot, lookup.key) &&
+           take(lookup, segment, opened.heap, slot);
+    ExecDropSingleTupleTableSlot(slot);
+  }
+  close(opened);
+  return done;
+}
+
+std::optional<Datum> look_up(Datum key, Make make) {
+  Lookup lookup{.key = key, .hash = hash_of(pg::view(key)), .make = make, .snapshot = nullptr};
+  SharedCache* const shared = relations().shared;
+  bool found = pg::call([&] {
+    lookup.snapshot = ActiveSnapshotSet() ? GetActiveSnapshot() : GetTransactionSnapshot();
+    return shared != nullptr && take_remembered(lookup, *shared);
   });
-  if (found) return result;
-  count_miss();
+  if (!found) {
+    std::uint64_t const segments = segments_of(lookup.hash);
+    found = pg::call([&] {
+      return for_each_row(segments, Purpose::lookup, key, lookup.snapshot,
+                          [&](int segment, Relation heap, TupleTableSlot* slot) {
+                            if (!take(lookup, segment, heap, slot)) return false;
+                            if (shared != nullptr) remember(*shared, lookup.hash, where(segment, slot->tts_tid));
+                            return true;
+                          });
+    });
+  }
+  if (found) return lookup.result;
+  count(Counted::misses);
   return std::nullopt;
 }
 

@@ -60,13 +60,6 @@ bool fold(const Hit& hit) {
   return done;
 }
 
-bool sampled() {
-  static std::uint64_t state = 0;
-  if (state == 0) pg_strong_random(&state, sizeof(state));
-  state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-  return (state >> 33) % kSampled == 0;
-}
-
 }  // namespace
 
 bool add_hits(Relation heap, ItemPointerData tid, std::uint32_t tag, std::uint32_t count, TimestampTz last) {
@@ -93,16 +86,12 @@ bool add_hits(Relation heap, ItemPointerData tid, std::uint32_t tag, std::uint32
 }
 
 void count_hit(int segment, Relation heap, const ItemPointerData& tid, std::uint64_t hash, TimestampTz at) {
+  bool const sampled = count(Counted::hits);
   if (SharedCache* const shared = relations().shared) {
-    pg_atomic_fetch_add_u64(&counters(*shared).hits, 1);
     note_hit(*shared, where(segment, tid), tag_of(hash), at);
-  } else if (!RecoveryInProgress() && sampled()) {
+  } else if (sampled && !RecoveryInProgress()) {
     add_hits(heap, tid, tag_of(hash), kSampled, at);
   }
-}
-
-void count_miss() {
-  if (SharedCache* const shared = relations().shared) pg_atomic_fetch_add_u64(&counters(*shared).misses, 1);
 }
 
 std::int64_t fold_hits() {

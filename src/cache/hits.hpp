@@ -4,14 +4,14 @@
 // checkpoint.
 #pragma once
 
+#include "cache/counters.hpp"
 #include "cache/lookup.hpp"
 
 namespace audiostore::cache {
 
-// A lookup that found this row. Without shared memory one in kSampled writes to the row, and stands for all of them.
-inline constexpr std::uint32_t kSampled = 64;
+// A lookup that found this row: one more of the totals and of the row. Without shared memory one in kSampled writes to
+// the row, and stands for all of them.
 void count_hit(int segment, Relation heap, const ItemPointerData& tid, std::uint64_t hash, TimestampTz at);
-void count_miss();
 
 // Inside pg::call; false when the row is not there any more.
 bool add_hits(Relation heap, ItemPointerData tid, std::uint32_t tag, std::uint32_t count, TimestampTz last);

@@ -20,6 +20,12 @@ inline std::uint64_t where(int segment, const ItemPointerData& tid) {
          (static_cast<std::uint64_t>(ItemPointerGetBlockNumber(&tid)) << 16) | ItemPointerGetOffsetNumber(&tid);
 }
 
+inline ItemPointerData tid_of(std::uint64_t where) {
+  ItemPointerData tid;
+  ItemPointerSet(&tid, static_cast<BlockNumber>(where >> 16), static_cast<OffsetNumber>(where));
+  return tid;
+}
+
 // The segments in which a lookup has to look.
 std::uint64_t segments_of(std::uint64_t hash);
 
@@ -54,6 +60,13 @@ bool has_other_row(Datum key, std::uint64_t hash, int segment, ItemPointer tid);
 inline Datum attribute(TupleTableSlot* slot, AttrNumber number, bool* null = nullptr) {
   bool unused = false;
   return slot_getattr(slot, number, null != nullptr ? null : &unused);
+}
+
+inline bool has_key(TupleTableSlot* slot, Datum key) {
+  auto* const ours = reinterpret_cast<struct varlena*>(DatumGetPointer(attribute(slot, column::cache_key)));
+  auto* const wanted = reinterpret_cast<struct varlena*>(DatumGetPointer(key));
+  return VARSIZE_ANY_EXHDR(ours) == VARSIZE_ANY_EXHDR(wanted) &&
+         std::memcmp(VARDATA_ANY(ours), VARDATA_ANY(wanted), VARSIZE_ANY_EXHDR(ours)) == 0;
 }
 
 }  // namespace audiostore::cache

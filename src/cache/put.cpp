@@ -2,6 +2,7 @@
 // found out before anything is written; the audio is encoded before any lock is taken.
 #include "cache/archive.hpp"
 #include "cache/claim.hpp"
+#include "cache/counters.hpp"
 #include "cache/encode.hpp"
 #include "cache/lookup.hpp"
 #include "cache/row.hpp"
@@ -115,16 +116,22 @@ void store(const Entry& entry, const Archived& archived) {
   if (shared != nullptr) note_key(*shared, hash, segment);
   Row row = make_row(entry, now, archived);
   Written const written = pg::call([&] {
-    Written const result = insert_row(segment, row);
+    Written const result = insert_row(segment, row, Amount::single);
     CommandCounterIncrement();
     return result;
   });
   if (written.first_on_page && is_full(written.entries, written.bytes, limits())) close_segment(segment);
+  count(Counted::puts);
   if (shared != nullptr) {
-    pg_atomic_fetch_add_u64(&counters(*shared).puts, 1);
+    remember(*shared, hash, where(segment, written.tid));
     if (add_entry(*shared, static_cast<std::int64_t>(entry.audio.size), limits())) monitor::wake(MyDatabaseId);
   }
   note_claim_done(hash);
+}
+
+Archiving archiving_of(const pg::Arguments& arguments) {
+  if (arguments.null(7)) return Archiving::never;
+  return DatumGetBool(arguments.datum(7, "archive")) ? Archiving::always : Archiving::by_policy;
 }
 
 Datum put(FunctionCallInfo info) {
@@ -132,11 +139,9 @@ Datum put(FunctionCallInfo info) {
   pg::call([] { PreventCommandIfReadOnly("audiostore.cache_put()"); });
   check_privilege(ACL_INSERT, "INSERT");
   Entry const entry = read_entry(arguments);
-  Archived archived;
-  if (!arguments.null(7) && DatumGetBool(arguments.datum(7, "archive"))) {
-    archived = archive({entry.key_text, pg::view(entry.audio.bytes), entry.audio.compression, entry.metadata,
-                        entry.audio.duration_ms});
-  }
+  Archived const archived = archive(
+      {entry.key_text, pg::view(entry.audio.bytes), entry.audio.compression, entry.metadata, entry.audio.duration_ms},
+      archiving_of(arguments));
   bool const caching = pg::settings::caching();
   if (caching) store(entry, archived);
   return BoolGetDatum(caching);

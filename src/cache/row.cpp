@@ -43,18 +43,19 @@ void insert_entries(Relation heap, TupleTableSlot* slot, const Row& row) {
 
 }  // namespace
 
-Written insert_row(int segment, Row& row) {
+Written insert_row(int segment, Row& row, Amount amount) {
   row.set(column::segment, Int16GetDatum(static_cast<std::int16_t>(segment + 1)));
   Relation const heap = table_open(relations().heaps[segment], NoLock);
   HeapTuple const tuple = heap_form_tuple(RelationGetDescr(heap), row.values, row.nulls);
   tuple->t_tableOid = RelationGetRelid(heap);
-  heap_insert(heap, tuple, GetCurrentCommandId(true), 0, nullptr);
+  heap_insert(heap, tuple, GetCurrentCommandId(true), amount == Amount::bulk ? HEAP_INSERT_SKIP_FSM : 0, nullptr);
   TupleTableSlot* const slot = MakeSingleTupleTableSlot(RelationGetDescr(heap), &TTSOpsHeapTuple);
   ExecStoreHeapTuple(tuple, slot, false);
   slot->tts_tid = tuple->t_self;
   insert_entries(heap, slot, row);
   ExecDropSingleTupleTableSlot(slot);
   Written written;
+  written.tid = tuple->t_self;
   written.first_on_page = ItemPointerGetOffsetNumber(&tuple->t_self) == FirstOffsetNumber;
   if (written.first_on_page) {
     auto const blocks = static_cast<std::int64_t>(RelationGetNumberOfBlocks(heap));

@@ -15,13 +15,15 @@ Relations known;
 SegmentState known_states[kSegments];
 bool states_valid = false;
 int excluded = -1;
+std::uint64_t policies_seen = 1;
 
 void forget(Datum /*argument*/, Oid relation) {
-  if (!OidIsValid(relation) || relation == known.table) known = Relations{};
   if (!OidIsValid(relation) || relation == known.states) states_valid = false;
+  if (!OidIsValid(relation) || relation == known.policies) policies_seen++;
   for (int i = 0; i < kSegments && OidIsValid(relation); i++) {
     if (relation == known.heaps[i] || relation == known.keys[i]) known.keys[i] = InvalidOid;
   }
+  if (!OidIsValid(relation) || relation == known.table) known = Relations{};
 }
 
 [[noreturn]] void report_missing(const char* what) {
@@ -44,9 +46,12 @@ Relations find_relations() {
     registered = true;
   }
   Relations found;
-  found.table = find_in(get_namespace_oid("audiostore", true), "audio_chunk_cache");
+  Oid const main = get_namespace_oid("audiostore", true);
+  found.table = find_in(main, "audio_chunk_cache");
+  found.policies = find_in(main, "cache_archive_policies");
   Oid const schema = get_namespace_oid("audiostore_cache", true);
   found.states = find_in(schema, "segments");
+  found.counters = find_in(schema, "sampled_counters");
   for (int i = 0; i < kSegments; i++) {
     char name[NAMEDATALEN];
     snprintf(name, sizeof(name), "segment_%02d", i + 1);
@@ -194,6 +199,11 @@ const Relations& relations() {
   return known;
 }
 
+std::uint64_t policies_version() {
+  relations();
+  return policies_seen;
+}
+
 std::span<const SegmentState> states() {
   relations();
   if (!states_valid) read_states();
@@ -226,6 +236,7 @@ bool open_segment(int segment, Purpose purpose, OpenSegment& opened) {
     return false;
   }
   opened.heap = table_open(heap, NoLock);
+  if (purpose == Purpose::peek) return true;
   Oid& key = known.keys[segment];
   if (!OidIsValid(key)) key = pg::primary_key_index(opened.heap);
   if (!OidIsValid(key)) report_missing("the primary key of a segment of the audio cache");
@@ -234,7 +245,7 @@ bool open_segment(int segment, Purpose purpose, OpenSegment& opened) {
 }
 
 void close(OpenSegment& opened) {
-  index_close(opened.key, NoLock);
+  if (opened.key != nullptr) index_close(opened.key, NoLock);
   table_close(opened.heap, NoLock);
 }
 

@@ -35,8 +35,10 @@ enum : AttrNumber {
 }
 
 struct Relations {
-  Oid table = InvalidOid;   // audio_chunk_cache
-  Oid states = InvalidOid;  // segments
+  Oid table = InvalidOid;     // audio_chunk_cache
+  Oid states = InvalidOid;    // segments
+  Oid counters = InvalidOid;  // sampled_counters
+  Oid policies = InvalidOid;  // cache_archive_policies
   Oid heaps[kSegments] = {};
   Oid keys[kSegments] = {};  // their primary keys
   SharedCache* shared = nullptr;
@@ -44,6 +46,9 @@ struct Relations {
 
 // Throws 42P01 when the extension's tables are not there.
 const Relations& relations();
+
+// Another number than before when cache_archive_policies may have changed.
+std::uint64_t policies_version();
 
 // As committed now, or by this transaction.
 std::span<const SegmentState> states();
@@ -54,7 +59,7 @@ void check_privilege(AclMode mode, const char* what);
 
 // Opens a segment and its key index; for a lookup false when somebody is emptying it. A change waits: the emptying may
 // yet be rolled back, and the row that it would have taken be there again. Inside pg::call.
-enum class Purpose { lookup, change };
+enum class Purpose { lookup, change, peek };  // peek: as a lookup, without the index
 struct OpenSegment {
   Relation heap = nullptr;
   Relation key = nullptr;

@@ -16,6 +16,7 @@ namespace {
 constexpr int kCaches = 4;
 constexpr std::size_t kWords = std::size_t{1} << 19;
 constexpr int kBuckets = 1 << 15;
+constexpr std::size_t kPlaces = std::size_t{1} << 18;
 constexpr std::uint64_t kManyHits = std::uint64_t{kBuckets} * kHitsInPart / 4;
 
 struct Bucket {
@@ -34,6 +35,7 @@ struct SharedCache {
   pg_atomic_uint64 noted;  // hits since the last taking out
   pg_atomic_uint64 surveyed_entries, surveyed_bytes, added_entries, added_bytes;
   pg_atomic_uint64 words[kWords];
+  pg_atomic_uint64 places[kPlaces];
   Bucket buckets[kBuckets];
 };
 
@@ -50,6 +52,7 @@ void clear(SharedCache& shared, Oid table) {
   shared.database = MyDatabaseId;
   shared.table = table;
   for (pg_atomic_uint64& word : shared.words) pg_atomic_write_u64(&word, 0);
+  for (pg_atomic_uint64& place : shared.places) pg_atomic_write_u64(&place, 0);
   Hit dropped[kHitsInPart];
   for (int part = 0; part >= 0;) part = take_hits(shared, part, dropped);
   for (auto* number : {&shared.complete, &shared.woken}) pg_atomic_write_u32(number, 0);
@@ -124,6 +127,32 @@ void forget_segment(SharedCache& shared, int segment) noexcept {
   for (pg_atomic_uint64& word : shared.words) {
     if ((pg_atomic_read_u64(&word) & bit) != 0) pg_atomic_fetch_and_u64(&word, ~bit);
   }
+}
+
+std::uint64_t recall(SharedCache& shared, std::uint64_t hash) noexcept {
+  pg_atomic_uint64* const set = &shared.places[place_set(hash, kPlaces)];
+  for (std::size_t i = 0; i < kPlacesInSet; i++) {
+    std::uint64_t const place = pg_atomic_read_u64(&set[i]);
+    if (is_place_of(place, hash)) return unpack_place(place);
+  }
+  return 0;
+}
+
+void remember(SharedCache& shared, std::uint64_t hash, std::uint64_t where) noexcept {
+  std::uint64_t const place = pack_place(hash, where);
+  if (place == 0) return;
+  pg_atomic_uint64* const set = &shared.places[place_set(hash, kPlaces)];
+  // Where all are taken one goes that nothing speaks for: which, depends on both keys.
+  std::size_t slot = (where ^ hash) % kPlacesInSet;
+  for (std::size_t i = kPlacesInSet; i-- > 0;) {
+    std::uint64_t const other = pg_atomic_read_u64(&set[i]);
+    if (other == 0) slot = i;
+    if (is_place_of(other, hash)) {
+      slot = i;
+      break;
+    }
+  }
+  pg_atomic_write_u64(&set[slot], place);
 }
 
 void note_hit(SharedCache& shared, std::uint64_t where, std::uint32_t tag, TimestampTz at) noexcept {

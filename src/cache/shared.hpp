@@ -40,6 +40,11 @@ void note_key(SharedCache& shared, std::uint64_t hash, int segment) noexcept;
 // The segment is empty, and nobody can write to it yet.
 void forget_segment(SharedCache& shared, int segment) noexcept;
 
+// Where the row of a key was found or put last (as where() says; 0: not known): a hint, which may be of a row that is
+// gone, or another key's.
+std::uint64_t recall(SharedCache& shared, std::uint64_t hash) noexcept;
+void remember(SharedCache& shared, std::uint64_t hash, std::uint64_t where) noexcept;
+
 // One lookup that found this row.
 void note_hit(SharedCache& shared, std::uint64_t where, std::uint32_t tag, TimestampTz at) noexcept;
 // Takes out what was noted, a part at a time: `part` counts up from 0 until it returns -1. Room for kHitsInPart.

@@ -7,14 +7,32 @@ CREATE TABLE audiostore.cache_counters (
     evicted bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE audiostore.cache_counters IS
-    'What happened to the audio cache, hour by hour, as of the last folding; kept for audiostore.run_history. Only with '
-    'shared_preload_libraries';
+    'What happened to the audio cache, hour by hour, as of the last folding; kept for audiostore.run_history. Exact with '
+    'shared_preload_libraries; without, hits, misses and puts are estimated from one in 64 of them, and added by '
+    'run(''expiry'')';
 COMMENT ON COLUMN audiostore.cache_counters.hour IS 'its beginning';
 COMMENT ON COLUMN audiostore.cache_counters.hits IS 'lookups that found an entry';
 COMMENT ON COLUMN audiostore.cache_counters.misses IS 'lookups that did not';
 COMMENT ON COLUMN audiostore.cache_counters.puts IS 'entries put, those of transactions that were rolled back included';
 COMMENT ON COLUMN audiostore.cache_counters.expired IS 'entries removed after they had expired';
 COMMENT ON COLUMN audiostore.cache_counters.evicted IS 'entries removed before that, for room';
+
+CREATE TABLE audiostore_cache.sampled_counters (
+    hits bigint NOT NULL DEFAULT 0,
+    misses bigint NOT NULL DEFAULT 0,
+    puts bigint NOT NULL DEFAULT 0,
+    expired bigint NOT NULL DEFAULT 0,
+    evicted bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE audiostore_cache.sampled_counters IS
+    'One row: what was counted without shared_preload_libraries since the last folding. It is overwritten where it lies, '
+    'outside of transactions, as the hits of entries are';
+COMMENT ON COLUMN audiostore_cache.sampled_counters.hits IS '64 for each one in 64 lookups that found an entry';
+COMMENT ON COLUMN audiostore_cache.sampled_counters.misses IS 'likewise for lookups that did not';
+COMMENT ON COLUMN audiostore_cache.sampled_counters.puts IS 'likewise for puts';
+COMMENT ON COLUMN audiostore_cache.sampled_counters.expired IS 'entries removed after they had expired';
+COMMENT ON COLUMN audiostore_cache.sampled_counters.evicted IS 'entries removed before that, for room';
+INSERT INTO audiostore_cache.sampled_counters DEFAULT VALUES;
 
 CREATE FUNCTION audiostore.cache_unsaved_counters(OUT hits bigint, OUT misses bigint, OUT puts bigint, OUT expired bigint,
         OUT evicted bigint)
@@ -52,5 +70,5 @@ $$;
 COMMENT ON FUNCTION audiostore.cache_stats() IS
     'One row: entries and valid_entries (not expired) and their bytes now; hits, misses, puts, expired and evictions since '
     'cache_counters begin, what is not folded yet included; hit_rate is hits by lookups, NULL before the first; by_hour is '
-    'an array of the same figures. Counters are 0 without shared_preload_libraries. Needs SELECT on audio_chunk_cache and '
+    'an array of the same figures. Without shared_preload_libraries hits, misses and puts are estimates. Needs SELECT on audio_chunk_cache and '
     'cache_counters';

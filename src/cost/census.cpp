@@ -107,7 +107,8 @@ void Census::next_column() {
 
 void Census::fail(const std::string& why) {
   const tracking::TrackedColumn& column = *columns_[column_];
-  error_ = "table " + tracking::relation_name(column.relation) + " (" + column.key_column + ") could not be counted: " + why;
+  error_ =
+      "table " + tracking::relation_name(column.relation) + " (" + column.key_column + ") could not be counted: " + why;
   if (column.store_by_row()) {
     failed_anywhere_ = true;
   } else {

@@ -51,7 +51,7 @@ class Census {
   BlockNumber parts_ = 0;
   std::int64_t pages_ = 0;   // of the column's table, with all its parts
   std::int64_t before_ = 0;  // pages of the columns before it
-  Sums counted_;  // of the columns that are done
+  Sums counted_;             // of the columns that are done
   Sums current_;
   std::set<std::string> failed_;
   std::int64_t done_ = 0;

@@ -55,7 +55,8 @@ std::string query(const Table& table, const tracking::TrackedColumn& column, std
   text += column.store_by_row() ? tracking::quote(column.store_column) + "::text" : "NULL::text";
   text += table.has_class ? ", upper(nullif(" + std::string(kClassColumn) + ", ''))" : ", NULL::text";
   text += ", count(*), " + sum_of(size) + ", count(*) - count(" + size + ")";
-  for (std::int64_t const minimum : minimums) text += ", " + sum_of("greatest(" + size + ", " + std::to_string(minimum) + ")");
+  for (std::int64_t const minimum : minimums)
+    text += ", " + sum_of("greatest(" + size + ", " + std::to_string(minimum) + ")");
   text += " FROM " + table.name + " WHERE " + key + " <> '' AND (" + column.live_when + "\n)";
   if (column.store_by_row()) text += " AND " + tracking::quote(column.store_column) + " IS NOT NULL";
   if (pages) {

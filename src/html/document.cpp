@@ -10,12 +10,15 @@ namespace audiostore::html {
 std::string document(std::string_view title, const Markup& body) {
   // The one thing that the page may apply is the style sheet inside it, by its digest.
   Sha256Digest const digest = sha256(kStyle);
-  std::string out = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n";
-  out += "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-";
+  std::string out = R"(<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-)";
   out += base64(view(digest));
-  out += "'; base-uri 'none'; form-action 'none'\"/>\n";
-  out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n";
-  out += "<meta name=\"color-scheme\" content=\"light dark\"/>\n<meta name=\"robots\" content=\"noindex\"/>\n<title>";
+  out += R"('; base-uri 'none'; form-action 'none'"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<meta name="color-scheme" content="light dark"/>
+<meta name="robots" content="noindex"/>
+<title>)";
   append_escaped(out, title);
   out += "</title>\n<style>";
   out += kStyle;

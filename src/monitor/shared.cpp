@@ -33,6 +33,7 @@ void set_up(Shared& fresh) {
   std::memset(static_cast<void*>(&fresh), 0, size_wanted());
   fresh.lock = &GetNamedLWLockTranche(kName)->lock;
   ConditionVariableInit(&fresh.left);
+  pg_atomic_init_u64(&fresh.rows_added, 1);
   fresh.slot_count = slots_wanted();
   for (int i = 0; i < fresh.slot_count; i++) {
     Slot& slot = fresh.slots[i];
@@ -103,6 +104,12 @@ bool wake(Oid database) noexcept {
   wake(*slot);
   return true;
 }
+
+void note_rows_added() noexcept {
+  if (state != nullptr) pg_atomic_fetch_add_u64(&state->rows_added, 1);
+}
+
+std::uint64_t rows_added() noexcept { return state != nullptr ? pg_atomic_read_u64(&state->rows_added) : 0; }
 
 void announce(Oid database) noexcept {
   if (state == nullptr) return;

@@ -47,8 +47,9 @@ struct Shared {
   ConditionVariable left;  // a worker has ended
   int launcher_pid;
   PGPROC* launcher;
-  std::uint64_t generation;  // of the last start
-  std::uint64_t releases;    // counts reservations given back: a list of databases read before is out of date
+  std::uint64_t generation;     // of the last start
+  pg_atomic_uint64 rows_added;  // see wake.hpp
+  std::uint64_t releases;       // counts reservations given back: a list of databases read before is out of date
   int reservation_count;
   struct {
     Oid database;

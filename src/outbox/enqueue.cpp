@@ -121,7 +121,7 @@ std::int64_t enqueue(const NewOperation& operation) {
 std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string_view> keys, std::string_view reason) {
   if (keys.empty()) return 0;
   pg::MemoryScope const memory("audiostore enqueue deletes");
-  QueueTable table(Use::write);
+  QueueTable table(Use::deletes);
   Grace const grace = grace_of(store);
   QueueRow const pattern = new_row(Kind::del, text_datum(store), reason, grace.due_now());
   std::int64_t queued = 0;

@@ -1,5 +1,6 @@
 // What a person does to single operations. All of it checks USAGE on the store, then acts as the owner of the table.
 #include "foreign/catalog.hpp"
+#include "monitor/alerts.hpp"
 #include "outbox/dead.hpp"
 #include "outbox/enqueue.hpp"
 #include "outbox/move_end.hpp"
@@ -57,6 +58,13 @@ void refuse_running(std::int64_t id, const Locked& operation) {
       "Try again when it has ended.");
 }
 
+void clear_alert_when_none_dead(const std::string& store) {
+  static pg::Statement statement(
+      "SELECT FROM audiostore.operations WHERE store = $1 AND state = 'dead' AND not_before = 'infinity' LIMIT 1",
+      {TEXTOID});
+  if (statement.execute({pg::text_argument(store)}) == 0) monitor::clear_alert("dead_operation", store);
+}
+
 void delete_unless_held(const std::string& store, const std::string& key) {
   {
     tracking::Holders holders({.store = store, .purpose = tracking::Purpose::queueing});
@@ -81,9 +89,9 @@ Datum retry_operation(FunctionCallInfo fcinfo) {
       "UPDATE audiostore.operations SET state = 'pending', attempts = 0, not_before = clock_timestamp() WHERE id = $1",
       {INT8OID});
   statement.execute({Int64GetDatum(id)});
-  if (operation.kind == "move") tell({.id = id, .what = MoveEnd::What::revived});
   clear_alert_when_none_dead(operation.store);
   wake_at_commit();
+  if (operation.kind == "move") tell({.id = id, .what = MoveEnd::What::revived});
   PG_RETURN_BOOL(true);
 }
 
@@ -100,13 +108,13 @@ Datum cancel_operation(FunctionCallInfo fcinfo) {
   refuse_running(id, operation);
   static pg::Statement statement("DELETE FROM audiostore.operations WHERE id = $1", {INT8OID});
   statement.execute({Int64GetDatum(id)});
-  if (operation.kind == "move") tell({.id = id, .what = MoveEnd::What::cancelled});
   if (operation.may_have_written) {
     if (operation.kind == "put") delete_unless_held(operation.store, operation.key);
     if (operation.kind == "copy" || operation.kind == "move")
       delete_unless_held(operation.target_store, operation.target);
   }
   clear_alert_when_none_dead(operation.store);
+  if (operation.kind == "move") tell({.id = id, .what = MoveEnd::What::cancelled});
   PG_RETURN_BOOL(true);
 }
 
@@ -127,6 +135,16 @@ Datum undelete(FunctionCallInfo fcinfo) {
 }
 
 }  // namespace
+
+bool drop_dead(std::int64_t id) {
+  static pg::Statement statement("DELETE FROM audiostore.operations WHERE id = $1 AND state = 'dead' RETURNING store",
+                                 {INT8OID});
+  if (statement.execute({Int64GetDatum(id)}) == 0) return false;
+  std::string const store = statement.rows().text(0, 1);
+  clear_alert_when_none_dead(store);
+  return true;
+}
+
 }  // namespace audiostore::outbox
 
 AUDIOSTORE_FUNCTION(retry_operation, audiostore::outbox::retry_operation)

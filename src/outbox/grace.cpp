@@ -4,10 +4,13 @@
 
 #include <string>
 
+#include "foreign/stores.hpp"
+
 namespace audiostore::outbox {
 
-Grace grace_of(std::string_view store) {
-  std::string const name(store);
+namespace {
+
+Grace read_grace(const std::string& name) {
   return pg::call([&] {
     ForeignServer const* server = GetForeignServerByName(name.c_str(), true);
     if (server == nullptr) return Grace{};
@@ -23,6 +26,27 @@ Grace grace_of(std::string_view store) {
     }
     return Grace{};
   });
+}
+
+// Of the store asked for last: a session's statements tend to be about one.
+struct Kept {
+  std::string store;
+  Grace grace;
+  std::uint64_t generation = 0;  // of the catalogs; they begin with 1
+};
+
+}  // namespace
+
+Grace grace_of(std::string_view store) {
+  static auto* const kept = new Kept;
+  Kept& last = *kept;
+  std::uint64_t const generation = foreign::catalog_generation();
+  if (last.generation == generation && last.store == store) return last.grace;
+  last.generation = 0;
+  last.store = store;
+  last.grace = read_grace(last.store);
+  last.generation = generation;
+  return last.grace;
 }
 
 }  // namespace audiostore::outbox

@@ -21,8 +21,9 @@ CREATE TABLE audiostore.operations (
 ALTER TABLE audiostore.operations ALTER COLUMN payload SET STORAGE EXTERNAL;
 
 -- Which operations are due. Its columns do not change while an operation is claimed and settled, so claims are
--- heap-only updates (hence the fill factor). A dead operation waits until infinity.
-CREATE INDEX operations_due ON audiostore.operations (store, not_before, id);
+-- heap-only updates (hence the fill factor). A dead operation waits until infinity. No two entries are the same, so
+-- there is nothing to deduplicate.
+CREATE INDEX operations_due ON audiostore.operations (store, not_before, id) WITH (deduplicate_items = off);
 CREATE UNIQUE INDEX operations_delete ON audiostore.operations (key, store) WHERE kind = 'delete';
 CREATE INDEX operations_other ON audiostore.operations (key, store) WHERE kind <> 'delete';
 CREATE INDEX operations_target ON audiostore.operations (target, target_store) WHERE target_store IS NOT NULL;

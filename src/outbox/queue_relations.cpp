@@ -3,6 +3,7 @@
 #include "outbox/queue_relations.hpp"
 
 #include "outbox/queue_table.hpp"
+#include "pg/identity.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -45,25 +46,61 @@ void QueueRelations::open_for_lookup(Oid relation, Oid delete_index) {
   deletes = index_open(delete_index, RowExclusiveLock);
 }
 
-bool QueueRelations::open(Oid relation) {
+namespace {
+
+// The indexes without entries of deletes, as seen by an earlier statement of this session.
+struct {
+  Oid other = InvalidOid;
+  Oid target = InvalidOid;
+  std::uint64_t generation = 0;
+
+  void refresh() {
+    if (generation == pg::own_relations_generation()) return;
+    *this = {.generation = pg::own_relations_generation()};
+  }
+  bool complete() const { return OidIsValid(other) && OidIsValid(target); }
+  // Asking for them by name makes sure that their changes are noticed.
+  void learn(Oid found_other, Oid found_target) {
+    other = found_other == pg::own_relation("operations_other") ? found_other : InvalidOid;
+    target = found_target == pg::own_relation("operations_target") ? found_target : InvalidOid;
+    generation = pg::own_relations_generation();
+  }
+} without_deletes;
+
+}  // namespace
+
+bool QueueRelations::open(Oid relation, bool only_deletes) {
   memory_ = CurrentMemoryContext;
   heap = table_open(relation, RowExclusiveLock);
+  without_deletes.refresh();
+  bool const pass_over = only_deletes && without_deletes.complete();
+  Oid target = InvalidOid;
   List* const oids = RelationGetIndexList(heap);
   indexes_ = static_cast<Index*>(palloc(sizeof(Index) * static_cast<std::size_t>(list_length(oids) + 1)));
   ListCell* cell = nullptr;
   foreach (cell, oids) {
-    Relation const index = index_open(lfirst_oid(cell), RowExclusiveLock);
+    Oid const oid = lfirst_oid(cell);
+    if (pass_over && (oid == without_deletes.other || oid == without_deletes.target)) continue;
+    Relation const index = index_open(oid, RowExclusiveLock);
     Role const role = role_of(index);
     indexes_[count_++] = {
         .relation = index, .role = role, .info = role == Role::foreign ? BuildIndexInfo(index) : nullptr};
     if (role == Role::due) due = index;
     if (role == Role::deletes) deletes = index;
     if (role == Role::other) other = index;
+    if (role == Role::target) target = oid;
   }
-  return deletes != nullptr && due != nullptr && other != nullptr;
+  if (!pass_over && other != nullptr) without_deletes.learn(RelationGetRelid(other), target);
+  return deletes != nullptr && due != nullptr && (other != nullptr || pass_over);
+}
+
+Relation QueueRelations::open_other() {
+  if (other == nullptr) opened_other_ = other = index_open(without_deletes.other, RowExclusiveLock);
+  return other;
 }
 
 void QueueRelations::close() {
+  if (opened_other_ != nullptr) index_close(opened_other_, NoLock);
   if (indexes_ == nullptr) {
     if (deletes != nullptr) index_close(deletes, NoLock);
   } else {

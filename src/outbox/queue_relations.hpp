@@ -15,9 +15,12 @@ class QueueRelations {
   Relation deletes = nullptr;  // operations_delete
   Relation other = nullptr;    // operations_other; not for lookups
 
-  // False when one of these is missing.
-  bool open(Oid relation);
+  // False when one of these is missing. Rows that are all deletes have no entries in operations_other and
+  // operations_target: those stay closed where that is known.
+  bool open(Oid relation, bool only_deletes);
   void open_for_lookup(Oid relation, Oid delete_index);
+  // operations_other, opened when it was not.
+  Relation open_other();
   void close();
 
   // Called with the position of a delete that may not be the only one of its key, right after its entry went in.
@@ -44,6 +47,7 @@ class QueueRelations {
   MemoryContext memory_ = nullptr;
   Index* indexes_ = nullptr;
   int count_ = 0;
+  Relation opened_other_ = nullptr;
   EState* executor_ = nullptr;  // for foreign ones
 };
 

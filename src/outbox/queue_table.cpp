@@ -24,8 +24,9 @@ Datum make_text(std::string_view value) {
 
 struct QueueTable::Impl {
   mutable QueueRelations table;
-  TupleTableSlot* slot = nullptr;
+  mutable TupleTableSlot* slot = nullptr;
   TupleTableSlot** slots = nullptr;  // in `memory`, as is:
+  std::size_t slot_count = 0;
   TupleDesc slot_descriptor = nullptr;
   MemoryContext memory = nullptr;
   bool opened = false;
@@ -54,9 +55,9 @@ struct QueueTable::Impl {
       if (OidIsValid(delete_index)) {
         table.open_for_lookup(relation, delete_index);
       } else {
-        found = table.open(relation);
+        found = table.open(relation, use == Use::deletes);
       }
-      slot = table_slot_create(table.heap, nullptr);
+      if (use == Use::write) need_slot();
       return found;
     });
     if (!complete) {
@@ -64,6 +65,14 @@ struct QueueTable::Impl {
       throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "an index of \"audiostore.operations\" is missing", {},
                          "Restore the extension's indexes operations_due, operations_delete and operations_other.");
     }
+  }
+
+  // A statement that finds nothing in the way needs none.
+  void need_slot() const {
+    if (slot != nullptr) return;
+    MemoryContext const outer = MemoryContextSwitchTo(memory);
+    slot = table_slot_create(table.heap, nullptr);
+    MemoryContextSwitchTo(outer);
   }
 
   void close() {
@@ -80,8 +89,14 @@ struct QueueTable::Impl {
   TupleTableSlot** batch_slots(std::size_t count) {
     MemoryContext outer = MemoryContextSwitchTo(memory);
     if (slots == nullptr) {
-      slots = static_cast<TupleTableSlot**>(palloc0(sizeof(TupleTableSlot*) * kRowsAtOnce));
+      slot_count = std::max<std::size_t>(count, 1);
+      slots = static_cast<TupleTableSlot**>(palloc0(sizeof(TupleTableSlot*) * slot_count));
       slot_descriptor = CreateTupleDescCopy(RelationGetDescr(table.heap));
+    }
+    if (count > slot_count) {
+      slots = static_cast<TupleTableSlot**>(repalloc(slots, sizeof(TupleTableSlot*) * count));
+      std::fill(slots + slot_count, slots + count, nullptr);
+      slot_count = count;
     }
     for (std::size_t i = 0; i < count; i++) {
       if (slots[i] == nullptr) slots[i] = MakeSingleTupleTableSlot(slot_descriptor, &TTSOpsHeapTuple);
@@ -91,8 +106,13 @@ struct QueueTable::Impl {
   }
 
   std::int64_t insert_batch(std::span<QueueRow> rows, bool deletes) {
-    MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "audiostore queue", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext outer = MemoryContextSwitchTo(batch);
+    // What a single row takes goes with the caller's memory.
+    MemoryContext const outer = CurrentMemoryContext;
+    MemoryContext batch = nullptr;
+    if (rows.size() > 1) {
+      batch = AllocSetContextCreate(outer, "audiostore queue", ALLOCSET_DEFAULT_SIZES);
+      MemoryContextSwitchTo(batch);
+    }
     TupleTableSlot** tuples = batch_slots(rows.size());
     for (std::size_t i = 0; i < rows.size(); i++) {
       ExecStoreHeapTuple(heap_form_tuple(slot_descriptor, rows[i].values, rows[i].nulls), tuples[i], false);
@@ -105,7 +125,7 @@ struct QueueTable::Impl {
     table.insert_entries(tuples, rows.data(), rows.size(), deletes ? &settle : nullptr);
     for (std::size_t i = 0; i < rows.size(); i++) ExecClearTuple(tuples[i]);
     MemoryContextSwitchTo(outer);
-    MemoryContextDelete(batch);
+    if (batch != nullptr) MemoryContextDelete(batch);
     return clashes.kept;
   }
 
@@ -146,7 +166,7 @@ struct QueueTable::Impl {
     Found found{};
     IndexScanDesc scan = pg::begin_index_scan(table.heap, index, &dirty, 2);
     index_rescan(scan, keys, 2, nullptr, 0);
-    while (index_getnext_slot(scan, ForwardScanDirection, slot)) {
+    while (next_row(scan)) {
       if (except != nullptr && ItemPointerEquals(&slot->tts_tid, except)) continue;
       if (TransactionIdIsValid(dirty.xmin) && removed_by_inserter(dirty.xmin)) continue;
       bool null = false;
@@ -158,8 +178,17 @@ struct QueueTable::Impl {
       if (!TransactionIdIsValid(dirty.xmin)) break;
     }
     index_endscan(scan);
-    ExecClearTuple(slot);
+    if (slot != nullptr) ExecClearTuple(slot);
     return found;
+  }
+
+  // The next row of the scan, in `slot`.
+  bool next_row(IndexScanDesc scan) const {
+    for (;;) {
+      if (!scan->xs_heap_continue && index_getnext_tid(scan, ForwardScanDirection) == nullptr) return false;
+      need_slot();
+      if (index_fetch_heap(scan, slot)) return true;
+    }
   }
 
   // Waits for whoever is changing the row, and removes it only if it is still the version that was found. So a row
@@ -321,7 +350,7 @@ struct QueueTable::Impl {
   // write the key in between has lost its purpose.
   void drop_unstarted_writes(Datum store, Datum key) const {
     for (;;) {
-      Found const found = find_in(table.other, store, key, nullptr);
+      Found const found = find_in(table.open_other(), store, key, nullptr);
       if (!found.any || TransactionIdIsValid(found.inserting) || found.running || found.in_doubt) return;
       remove(found.tid);
     }

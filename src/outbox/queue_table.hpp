@@ -87,8 +87,8 @@ struct ClaimedDelete {
 };
 
 // A lookup can take back and find, not insert or claim: it opens one index instead of all, which every statement that
-// inserts a tracked row would feel.
-enum class Use { lookup, write };
+// inserts a tracked row would feel. For `deletes` only, the indexes of other operations stay closed.
+enum class Use { lookup, deletes, write };
 
 class QueueTable {
  public:

@@ -3,6 +3,8 @@
 // it too, as every (sub)transaction abort does.
 #pragma once
 
+#include <cstdint>
+
 #include "pg/guard.hpp"
 
 namespace audiostore::pg {
@@ -19,7 +21,10 @@ class AsExtensionOwner {
   int security_context_ = 0;
 };
 
-// The oid of a relation of schema audiostore; 0 when it does not exist (the extension is being dropped).
+// The oid of a relation of schema audiostore; 0 when it does not exist (the extension is being dropped). `name` is a
+// literal.
 Oid own_relation(const char* name);
+// Changes whenever one of the relations that were asked for may have changed.
+std::uint64_t own_relations_generation();
 
 }  // namespace audiostore::pg

@@ -173,8 +173,8 @@ std::string KeyTemplate::render(const KeyParameters& parameters, const KeyLimits
   std::vector<Part*> all;
   for (std::vector<Part>& parts : segments) {
     std::size_t const room = &parts == &segments.back() ? limits.segment - kSidecarEnd.size() : limits.segment;
-    std::vector<Part*> own;
-    for (Part& part : parts) own.push_back(&part);
+    std::vector<Part*> own(parts.size());
+    std::transform(parts.begin(), parts.end(), own.begin(), [](Part& part) { return &part; });
     fit(own, length_of(parts), room);
     length += length_of(parts);
     all.insert(all.end(), own.begin(), own.end());

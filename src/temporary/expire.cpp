@@ -1,5 +1,5 @@
 // A client may upload to a key for as long as its URL holds, and an upload that began in time ends later: so the object
-// is deleted when its lease ends, and once more when nobody can be uploading any longer. The row stays until then.
+// is deleted when its lease ends, and once more when nobody should be writing any longer. The row stays until then.
 #include "temporary/expire.hpp"
 
 #include "outbox/enqueue.hpp"
@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kBatch = 1000;
 
-// Leases that are over while a client may still be uploading. Their rows let go of the object, which queues its delete.
+// Leases that are over while somebody may still be writing. Their rows let go of the object, which queues its delete.
 std::uint64_t end_leases() {
   static pg::Statement statement(
       "WITH due AS MATERIALIZED (SELECT key, store FROM audiostore.temporary_objects "
@@ -47,7 +47,7 @@ std::uint64_t sweep() {
   return count;
 }
 
-// Rows whose key nobody can be uploading to: those of leases that are over take their object along.
+// Rows whose key nobody should be writing to: those of leases that are over take their object along.
 std::uint64_t remove_rows() {
   static pg::Statement statement(
       "WITH due AS MATERIALIZED (SELECT key, store FROM audiostore.temporary_objects "

@@ -15,8 +15,8 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds kLongestUrl = std::chrono::hours(7 * 24);
-// An upload that began in time may end later.
-constexpr std::chrono::hours kUploadGrace{1};
+// An upload that began in time may end later, and so may a transaction that puts the object.
+constexpr std::chrono::hours kLate{1};
 
 bool is_suffix(std::string_view text) {
   constexpr std::size_t kMost = 32;
@@ -45,7 +45,7 @@ std::string new_key(const std::string& suffix) {
 
 struct Upload {
   std::string url;  // empty: the provider cannot sign one
-  TimePoint until{};
+  TimePoint valid_until{};
 };
 
 Upload upload_to(store::Store& store, const std::string& key, TimePoint now, std::chrono::microseconds ttl) {
@@ -53,7 +53,7 @@ Upload upload_to(store::Store& store, const std::string& key, TimePoint now, std
   try {
     std::string url =
         store.signed_url({.method = "PUT", .key = key, .expires_in = valid, .headers = {}, .query = {}, .at = now});
-    return {.url = std::move(url), .until = now + valid + kUploadGrace};
+    return {.url = std::move(url), .valid_until = now + valid};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unsupported) throw;
     return {};
@@ -88,7 +88,7 @@ Datum create(FunctionCallInfo info) {
     auto const at = [](TimePoint time) { return TimestampTzGetDatum(pg::to_timestamptz(time)); };
     pg::AsExtensionOwner const owner;
     insert.execute({pg::text_argument(target.handle.name), pg::text_argument(key), ObjectIdGetDatum(caller), at(now),
-                    at(now + ttl), upload.url.empty() ? pg::Argument() : pg::Argument(at(upload.until)),
+                    at(now + ttl), at(std::max(upload.valid_until, now + ttl) + kLate),
                     purpose ? pg::text_argument(*purpose) : pg::Argument(), metadata});
     outbox::wake_at_commit();
   }

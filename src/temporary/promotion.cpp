@@ -85,7 +85,8 @@ void cancelled(std::int64_t operation) {
       "WITH old AS (SELECT sidecar_operation_id FROM audiostore.temporary_objects WHERE operation_id = $1) "
       "UPDATE audiostore.temporary_objects t SET state = 'leased', promoted_to_store = NULL, promoted_to = NULL, "
       "sidecar_key = NULL, sidecar = NULL, operation_id = NULL, sidecar_operation_id = NULL, last_error = NULL, "
-      "expires_at = greatest(expires_at, clock_timestamp() + interval '2 hours') "
+      "expires_at = greatest(expires_at, clock_timestamp() + interval '2 hours'), "
+      "upload_until = greatest(upload_until, clock_timestamp() + interval '3 hours') "
       "FROM old WHERE t.operation_id = $1 RETURNING NULL, NULL, NULL, old.sidecar_operation_id",
       {INT8OID});
   give_back.execute({Int64GetDatum(operation)});

@@ -46,7 +46,7 @@ COMMENT ON COLUMN audiostore.temporary_objects.created_by IS 'role that made it'
 COMMENT ON COLUMN audiostore.temporary_objects.created_at IS 'when that was';
 COMMENT ON COLUMN audiostore.temporary_objects.expires_at IS 'end of the lease; without meaning once a promotion is asked for';
 COMMENT ON COLUMN audiostore.temporary_objects.upload_until IS
-    'until then a client may be uploading to the key: end of the upload URL and an hour more. NULL: there is no URL, or what may have been uploaded too late has been deleted';
+    'until then somebody may be writing to the key: an hour after the end of the lease, or of the upload URL where that is later. NULL: what may have been written too late has been deleted';
 COMMENT ON COLUMN audiostore.temporary_objects.promoted_to_store IS 'promotion: store of the permanent object';
 COMMENT ON COLUMN audiostore.temporary_objects.promoted_to IS 'promotion: its key';
 COMMENT ON COLUMN audiostore.temporary_objects.sidecar_key IS 'promotion: key of the metadata sidecar, beside it';

@@ -46,6 +46,32 @@ Oid access_method(Oid index) {
   return method;
 }
 
+// Inside pg::call.
+Oid first_operator_class(HeapTuple index) {
+  bool null = false;
+  Datum const classes = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indclass, &null);
+  return reinterpret_cast<oidvector*>(DatumGetPointer(classes))->values[0];
+}
+
+StrategyNumber equality_strategy(Oid index) {
+  switch (access_method(index)) {
+    case BTREE_AM_OID: return BTEqualStrategyNumber;
+    case HASH_AM_OID: return HTEqualStrategyNumber;
+    default: return InvalidStrategy;
+  }
+}
+
+// Inside pg::call.
+RegProcedure equality_function(Oid index) {
+  HeapTuple const tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+  if (!HeapTupleIsValid(tuple)) return InvalidOid;
+  Oid const operator_class = first_operator_class(tuple);
+  ReleaseSysCache(tuple);
+  Oid const type = get_opclass_input_type(operator_class);
+  return get_opcode(get_opfamily_member(get_opclass_family(operator_class), type, type,
+                                        static_cast<int16>(equality_strategy(index))));
+}
+
 // Inside pg::call: number of columns of an index that finds rows by this column, 0 when it does not.
 int index_width(Oid index, AttrNumber key) {
   HeapTuple const tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
@@ -54,14 +80,9 @@ int index_width(Oid index, AttrNumber key) {
   int width = 0;
   if (form->indisvalid && form->indisready && form->indislive && form->indkey.values[0] == key &&
       heap_attisnull(tuple, Anum_pg_index_indpred, nullptr)) {
-    bool null = false;
-    Datum const classes = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indclass, &null);
-    Oid const operator_class = reinterpret_cast<oidvector*>(DatumGetPointer(classes))->values[0];
-    Oid const family = get_opclass_family(operator_class);
+    Oid const family = get_opclass_family(first_operator_class(tuple));
     Oid const method = access_method(index);
-    StrategyNumber const equality = method == BTREE_AM_OID  ? BTEqualStrategyNumber
-                                    : method == HASH_AM_OID ? HTEqualStrategyNumber
-                                                            : InvalidStrategy;
+    StrategyNumber const equality = equality_strategy(index);
     if (equality != InvalidStrategy &&
         get_op_opfamily_strategy(TextEqualOperator, family) == static_cast<int>(equality)) {
       width = form->indnatts + (method == HASH_AM_OID ? 1 : 0);
@@ -114,6 +135,7 @@ CompiledColumn compile_column(Relation relation, const TrackedColumn& column) {
   }
   compiled.liveness = compile_liveness(relation, column.live_when);
   compiled.index = find_key_index(relation, compiled.key);
+  if (OidIsValid(compiled.index)) compiled.equality = pg::call([&] { return equality_function(compiled.index); });
   return compiled;
 }
 

@@ -29,8 +29,9 @@ struct CompiledColumn {
   AttrNumber store = InvalidAttrNumber;  // invalid: the same store for all rows
   bool store_is_name = false;            // of type name, else of type text or varchar
   Liveness liveness;
-  Oid owner = InvalidOid;  // of the table
-  Oid index = InvalidOid;  // finds rows by key; invalid when there is none
+  Oid owner = InvalidOid;              // of the table
+  Oid index = InvalidOid;              // finds rows by key; invalid when there is none
+  RegProcedure equality = InvalidOid;  // the index's function for equality
 
   // Whether an UPDATE that sets these columns (offset as PostgreSQL does) can change who holds what.
   bool depends_on(const Bitmapset* updated) const;

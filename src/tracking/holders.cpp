@@ -9,6 +9,7 @@
 // version that it sees cannot be overlooked.
 #include "tracking/holders.hpp"
 
+#include "monitor/wake.hpp"
 #include "pg/guard.hpp"
 #include "pg/identity.hpp"
 #include "pg/memory_scope.hpp"
@@ -23,10 +24,12 @@ struct RegistryChanged {};
 
 enum class Opened { open, busy, gone };
 
-Opened lock(Oid relation) {
-  if (!pg::call([relation] { return ConditionalLockRelationOid(relation, AccessShareLock); })) return Opened::busy;
-  if (pg::call([relation] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)); })) return Opened::open;
-  pg::call([relation] { UnlockRelationOid(relation, AccessShareLock); });
+// Locks and opens a relation, waiting for nobody. Inside pg::call.
+Opened open_unless_busy(Oid oid, Relation& relation) {
+  if (!ConditionalLockRelationOid(oid, AccessShareLock)) return Opened::busy;
+  relation = try_relation_open(oid, NoLock);
+  if (relation != nullptr) return Opened::open;
+  UnlockRelationOid(oid, AccessShareLock);
   return Opened::gone;
 }
 
@@ -38,39 +41,39 @@ class Probe {
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
 
-  Opened open(const Registry::Source& source) {
-    relation_ = source.relation;
-    Opened const locked = lock(relation_);
-    if (locked != Opened::open) return locked;
-    locked_ = true;
+  // `ours`: the calling statement changed this table, so it has it locked until its transaction ends.
+  Opened open(const Registry::Source& source, bool ours = false) {
+    ours_ = ours;
+    if (known_empty(*source.tracking)) return Opened::gone;
+    std::uint64_t const before = monitor::rows_added();
+    Opened const state = pg::call([&] { return open_table(source.relation); });
+    if (state != Opened::open) return state;
     if (Registry::stale()) throw RegistryChanged{};
-    table_ = pg::call([this] { return table_open(relation_, NoLock); });
-    if (scope_.purpose == Purpose::leaving &&
-        pg::call([this] { return CheckRelationLockedByMe(table_, AccessExclusiveLock, true); })) {
+    if (pg::call([this] { return going(); })) return Opened::gone;
+    if (pg::call([this] { return has_no_rows(); })) {
+      if (source.tracking->column->store_by_row()) source.tracking->empty_since = before;
       return Opened::gone;
     }
-    compiled_ = &source.tracking->compile(table_);
-    if (OidIsValid(compiled_->index)) {
-      Opened const index = lock(compiled_->index);
-      if (index == Opened::busy) return index;
-      if (index == Opened::open) index_ = pg::call([this] { return index_open(compiled_->index, NoLock); });
-    }
-    reader_.emplace(*source.tracking->column, *compiled_);
-    pg::call([this] {
-      slot_ = table_slot_create(table_, nullptr);
-      InitDirtySnapshot(dirty_);
-      if (index_ != nullptr) start_index_scan();
+    tracking_ = source.tracking;
+    compiled_ = &tracking_->compile(table_);
+    if (!OidIsValid(compiled_->index)) return Opened::open;
+    return pg::call([this] {
+      Opened const index = open_unless_busy(compiled_->index, index_);
+      if (index == Opened::open) start_index_scan();
+      return index == Opened::busy ? Opened::busy : Opened::open;
     });
-    return Opened::open;
   }
 
-  // `released`: rows of this table that are known to have let go of the key.
   Holding ask(std::string_view key, std::uint32_t released = 0) {
+    if (index_ != nullptr && released > 0 && !pg::call([&] { return more_entries_than(released, key); })) {
+      return Holding::none;
+    }
+    prepare_rows();
     Reading const rights(*compiled_);
     return pg::call([&] {
       if (index_ == nullptr) return search_table(key);
       set_key(key);
-      return released > 0 && !more_entries_than(released) ? Holding::none : search_index(key);
+      return search_index(key);
     });
   }
 
@@ -87,17 +90,51 @@ class Probe {
  private:
   static constexpr std::size_t kWorthWalking = 32;
 
-  void start_index_scan() {
-    scan_ = pg::begin_index_scan(table_, index_, &dirty_, 1);
-    bool const hash = index_->rd_rel->relam == HASH_AM_OID;
-    start_condition(condition_, hash ? HTEqualStrategyNumber : BTEqualStrategyNumber);
+  // Inside pg::call, as what follows.
+  Opened open_table(Oid relation) {
+    if (ours_) {
+      table_ = table_open(relation, NoLock);
+      return Opened::open;
+    }
+    return open_unless_busy(relation, table_);
   }
 
-  void start_condition(ScanKeyData& condition, StrategyNumber strategy) const {
-    Oid const type = index_->rd_opcintype[0];
-    Oid const comparison = get_opfamily_member(index_->rd_opfamily[0], type, type, static_cast<int16>(strategy));
-    ScanKeyEntryInitialize(&condition, 0, 1, strategy, InvalidOid, index_->rd_indcollation[0], get_opcode(comparison),
-                           Datum{0});
+  bool going() const {
+    return scope_.purpose == Purpose::leaving && CheckRelationLockedByMe(table_, AccessExclusiveLock, true);
+  }
+
+  // Most databases use few of the tables that are tracked for every store: those that never had a row are not worth
+  // opening an index. The file grows before a row goes in, and shrinks under a lock that conflicts with ours.
+  bool has_no_rows() const {
+    return !ours_ && table_->rd_rel->relam == HEAP_TABLE_AM_OID && RelationGetNumberOfBlocks(table_) == 0;
+  }
+
+  // Found empty by an earlier statement of this session, and no statement added rows since. Rows that came without
+  // triggers, and those of transactions in progress, are the claim's to find.
+  bool known_empty(const Tracking& tracking) const {
+    return scope_.purpose == Purpose::queueing && tracking.empty_since != 0 &&
+           tracking.empty_since == monitor::rows_added();
+  }
+
+  void start_index_scan() {
+    InitDirtySnapshot(dirty_);
+    scan_ = pg::begin_index_scan(table_, index_, &dirty_, 1);
+    bool const hash = index_->rd_rel->relam == HASH_AM_OID;
+    start_condition(condition_, hash ? HTEqualStrategyNumber : BTEqualStrategyNumber, compiled_->equality);
+  }
+
+  void start_condition(ScanKeyData& condition, StrategyNumber strategy, RegProcedure comparison) const {
+    ScanKeyEntryInitialize(&condition, 0, 1, strategy, InvalidOid, index_->rd_indcollation[0], comparison, Datum{0});
+  }
+
+  // What reading rows takes: often the index alone knows the answer.
+  void prepare_rows() {
+    if (slot_ != nullptr) return;
+    reader_.emplace(*tracking_->column, *compiled_);
+    pg::call([this] {
+      InitDirtySnapshot(dirty_);
+      slot_ = table_slot_create(table_, nullptr);
+    });
   }
 
   // ---- walking: entries and keys in the same order, merged
@@ -140,7 +177,8 @@ class Probe {
     walk.scan = pg::begin_index_scan(table_, index_, snapshot, 1);
     walk.scan->xs_want_itup = true;
     ScanKeyData condition;
-    start_condition(condition, BTGreaterEqualStrategyNumber);
+    Oid const from = get_opfamily_member(index_->rd_opfamily[0], TEXTOID, TEXTOID, BTGreaterEqualStrategyNumber);
+    start_condition(condition, BTGreaterEqualStrategyNumber, get_opcode(from));
     set_key(first);
     condition.sk_argument = PointerGetDatum(key_.text);
     index_rescan(walk.scan, &condition, 1, nullptr, 0);
@@ -161,6 +199,7 @@ class Probe {
     std::vector<std::size_t> again;          // indexes of keys that need a second look
     std::vector<std::size_t> alone;          // ... that have more entries than were released
     std::size_t done = 0;
+    prepare_rows();
     Reading const rights(*compiled_);
     pg::call([&] {
       Walk walk;
@@ -216,9 +255,10 @@ class Probe {
   void close() {
     if (scan_ != nullptr) index_endscan(scan_);
     if (slot_ != nullptr) ExecDropSingleTupleTableSlot(slot_);
-    if (index_ != nullptr) index_close(index_, AccessShareLock);
-    if (table_ != nullptr) table_close(table_, NoLock);
-    if (locked_) UnlockRelationOid(relation_, AccessShareLock);
+    // Of a table that stays locked, the index may stay so too: it goes with all others at the end.
+    LOCKMODE const lock = ours_ ? NoLock : AccessShareLock;
+    if (index_ != nullptr) index_close(index_, lock);
+    if (table_ != nullptr) table_close(table_, lock);
   }
 
   void set_key(std::string_view key) {
@@ -243,8 +283,9 @@ class Probe {
     return undecided ? Holding::in_progress : Holding::live;
   }
 
-  bool more_entries_than(std::uint32_t expected) {
+  bool more_entries_than(std::uint32_t expected, std::string_view key) {
     std::uint32_t found = 0;
+    set_key(key);
     index_rescan(scan_, &condition_, 1, nullptr, 0);
     while (found <= expected && index_getnext_tid(scan_, ForwardScanDirection) != nullptr) found++;
     return found > expected;
@@ -318,10 +359,10 @@ class Probe {
   };
 
   const Holders::Scope& scope_;
-  Oid relation_ = InvalidOid;
-  bool locked_ = false;
+  bool ours_ = false;
   Relation table_ = nullptr;
   Relation index_ = nullptr;
+  const Tracking* tracking_ = nullptr;
   const CompiledColumn* compiled_ = nullptr;
   std::optional<RowReader> reader_;
   TupleTableSlot* slot_ = nullptr;
@@ -403,7 +444,8 @@ struct Holders::Impl {
     for (auto const& source : sources()) {
       if (source.relation == scope.without) continue;
       Probe probe(scope);
-      Opened const state = probe.open(source);
+      bool const ours = source.relation == released.relation && scope.purpose == Purpose::queueing;
+      Opened const state = probe.open(source, ours);
       if (state == Opened::gone) continue;
       bool const own =
           source.relation == released.relation && source.tracking->column->key_column == released.key_column;

@@ -2,7 +2,7 @@
 // number of rows that had it.
 #pragma once
 
-#include <deque>
+#include <cstddef>
 #include <memory_resource>
 #include <span>
 #include <string>
@@ -34,7 +34,9 @@ class Keys {
  private:
   Group& group_of(std::string_view store);
 
-  std::pmr::monotonic_buffer_resource bytes_;
+  // Enough for the key of a single row.
+  alignas(std::max_align_t) std::byte first_[512];
+  std::pmr::monotonic_buffer_resource bytes_{first_, sizeof(first_)};
   std::vector<Group> groups_;
   std::size_t last_ = 0;  // group added to last
   std::size_t size_ = 0;

@@ -208,7 +208,7 @@ void Registry::add_tree(const std::shared_ptr<const TrackedColumn>& column) {
     if (added) order_.push_back(relation);
     found->second.relation = relation;
     found->second.kind = kind;
-    found->second.trackings.push_back({.column = column, .compiled = nullptr});
+    found->second.trackings.push_back({.column = column, .compiled = nullptr, .empty_since = 0});
   }
 }
 

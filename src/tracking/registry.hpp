@@ -5,6 +5,7 @@
 // included, though tracked_columns names only the table that track() was called for.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,6 +22,8 @@ namespace audiostore::tracking {
 struct Tracking {
   std::shared_ptr<const TrackedColumn> column;
   mutable std::shared_ptr<const CompiledColumn> compiled;  // made on first use
+  // What monitor::rows_added() said before this member was found without any row; 0: it may have some.
+  mutable std::uint64_t empty_since = 0;
 
   // For this member, which the caller has open.
   const CompiledColumn& compile(Relation relation) const;

@@ -4,6 +4,7 @@
 //
 // DML on a partitioned table fires that table's triggers, DML on a partition the partition's; the rows come in the
 // shape of whichever it is.
+#include "monitor/wake.hpp"
 #include "pg/guard.hpp"
 #include "pg/memory_scope.hpp"
 #include "tracking/outcome.hpp"
@@ -77,7 +78,13 @@ void in_batches(const Firing& firing, Tuplestorestate* store, F&& consume) {
   }
 }
 
+// A table that other sessions may know to be empty is so no more. They do not see its rows before the commit.
+void note_rows(const Firing& firing) {
+  if (firing.tracking.column->store_by_row()) monitor::note_rows_added();
+}
+
 void inserted(const Firing& firing) {
+  note_rows(firing);
   in_batches(firing, firing.data.tg_newtable, [&](Keys& keys) { hold(keys, firing.change("row inserted")); });
 }
 
@@ -97,6 +104,7 @@ bool cannot_matter(const Firing& firing) {
 // Old and new rows come in pairs, so what a row keeps is dropped at once. That saves work only: the sets below and
 // the probes stay right if pairs do not match.
 void updated(const Firing& firing) {
+  note_rows(firing);  // of a partitioned table: they may have moved to a partition that had none
   if (cannot_matter(firing)) return;
   Rows old_rows(firing.data.tg_oldtable, firing.shape());
   Rows new_rows(firing.data.tg_newtable, firing.shape());

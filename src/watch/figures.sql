@@ -14,24 +14,23 @@ GRANT SELECT ON audiostore.counter_carries TO pg_monitor;
 
 CREATE VIEW audiostore.queue_figures AS
     SELECT s.store,
-           CASE WHEN w.n <= 100000 THEN w.n
+           CASE WHEN w.n <= 10000 THEN w.n
                 ELSE greatest(w.n, pg_catalog.pg_stat_get_live_tuples('audiostore.operations'::regclass)) END AS waiting,
            d.n AS dead,
-           greatest(extract(epoch FROM clock_timestamp() - m.due), 0)::double precision AS age
+           CASE WHEN m.due <= clock_timestamp() THEN extract(epoch FROM clock_timestamp() - m.due) ELSE 0 END::double precision
+               AS age
     FROM audiostore.store_classes s
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
-        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before < 'infinity' LIMIT 100001) few) w
+        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before < 'infinity' LIMIT 10001) few) w
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
-        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before = 'infinity' LIMIT 100000) few) d
-    CROSS JOIN LATERAL (
-        SELECT min(o.not_before) AS due FROM audiostore.operations o
-        WHERE o.store = s.store AND o.not_before <= clock_timestamp()) m;
+        SELECT FROM audiostore.operations o WHERE o.store = s.store AND o.not_before = 'infinity' LIMIT 10000) few) d
+    CROSS JOIN LATERAL (SELECT min(o.not_before) AS due FROM audiostore.operations o WHERE o.store = s.store) m;
 COMMENT ON VIEW audiostore.queue_figures IS 'The outbox by store, counted as far as an index makes it cheap';
 COMMENT ON COLUMN audiostore.queue_figures.waiting IS
-    'operations queued or under way; exact up to 100000, beyond that the statistics'' estimate of the whole outbox';
-COMMENT ON COLUMN audiostore.queue_figures.dead IS 'operations that were given up, counted up to 100000';
+    'operations queued or under way; exact up to 10000, beyond that the statistics'' estimate of the whole outbox';
+COMMENT ON COLUMN audiostore.queue_figures.dead IS 'operations that were given up, counted up to 10000';
 COMMENT ON COLUMN audiostore.queue_figures.age IS
-    'seconds for which the one that has been due for longest has waited; NULL when none is due: what waits for delete_grace or for its next attempt is not';
+    'seconds for which the one that has been due for longest has waited; 0 when none is due: what waits for delete_grace or for its next attempt is not';
 REVOKE ALL ON audiostore.queue_figures FROM PUBLIC;
 GRANT SELECT ON audiostore.queue_figures TO pg_monitor;
 
@@ -44,7 +43,7 @@ CREATE VIEW audiostore.last_runs AS
     SELECT l.* FROM tasks t
     CROSS JOIN LATERAL (
         SELECT r.id, r.task, r.started_at, r.finished_at, r.duration, r.rows, r.bytes, r.error, r.pid
-        FROM audiostore.runs r WHERE r.task = t.task AND r.finished_at IS NOT NULL ORDER BY r.id DESC LIMIT 1) l;
+        FROM audiostore.runs r WHERE r.task = t.task AND r.finished_at IS NOT NULL ORDER BY r.finished_at DESC, r.id DESC LIMIT 1) l;
 COMMENT ON VIEW audiostore.last_runs IS 'The last finished run of each task in runs';
 REVOKE ALL ON audiostore.last_runs FROM PUBLIC;
 GRANT SELECT ON audiostore.last_runs TO pg_monitor;
@@ -116,7 +115,7 @@ CREATE FUNCTION audiostore.alert_values(metrics text[], OUT metric text, OUT sub
     SELECT f.metric, f.subject, f.value
     FROM audiostore.queue_figures q
     CROSS JOIN LATERAL (VALUES ('queue_length', q.store, q.waiting::double precision),
-                               ('queue_age', q.store, coalesce(q.age, 0)),
+                               ('queue_age', q.store, q.age),
                                ('dead_operations', q.store, q.dead::double precision)) AS f(metric, subject, value)
     WHERE metrics && '{queue_length,queue_age,dead_operations}' AND f.metric = ANY (metrics)
     UNION ALL

@@ -33,18 +33,18 @@ CREATE VIEW audiostore.progress AS
         FROM audiostore.store_classes s
         CROSS JOIN LATERAL (
             SELECT FROM audiostore.operations o
-            WHERE o.store = s.store AND o.not_before <= clock_timestamp() LIMIT 100000) few
+            WHERE o.store = s.store AND o.not_before <= statement_timestamp() LIMIT 10000) few
         WHERE EXISTS (SELECT FROM told WHERE told.task = 'outbox')),
     queued AS (
         SELECT count(*) AS jobs
         FROM (SELECT FROM audiostore.jobs j
-              WHERE j.job_type = 'audio_finalize' AND (j.state = 'running' OR j.state = 'pending' AND j.not_before <= clock_timestamp())
-              LIMIT 100000) few
+              WHERE j.job_type = 'audio_finalize' AND (j.state = 'running' OR j.state = 'pending' AND j.not_before <= statement_timestamp())
+              LIMIT 10000) few
         WHERE EXISTS (SELECT FROM told WHERE told.task = 'mastering')),
     running AS (
         SELECT t.task,
                CASE WHEN t.task = 'policies' THEN
-                   coalesce((SELECT format('%s policy %s of %s', p.kind, p.id, coalesce('store ' || p.store, p.relation::text))
+                   coalesce((SELECT format('%s policy %s of %s', p.kind, p.id, coalesce('store ' || p.store, 'relation ' || p.relation::text))
                              FROM audiostore.policies p WHERE t.subject = 'policy ' || p.id), t.subject)
                ELSE t.subject END AS subject,
                t.pid, t.started_at, t.done,
@@ -76,7 +76,7 @@ COMMENT ON COLUMN audiostore.progress.pid IS 'process that does it';
 COMMENT ON COLUMN audiostore.progress.started_at IS 'when this drain, run or audit began';
 COMMENT ON COLUMN audiostore.progress.done IS 'so far, in units';
 COMMENT ON COLUMN audiostore.progress.total IS
-    'done and what is known to be left; counts up to 100000 that are left of each store''s operations; NULL where nobody knows, as for policies';
+    'done and what is known to be left; counts up to 10000 that are left of each store''s operations; NULL where nobody knows, as for policies';
 COMMENT ON COLUMN audiostore.progress.unit IS 'operations (outbox), rows (policies), objects (audits), jobs (mastering), pages of tables (accounting)';
 COMMENT ON COLUMN audiostore.progress.rate IS 'units per second since it began';
 COMMENT ON COLUMN audiostore.progress.time_left IS 'at that rate; NULL where total is';

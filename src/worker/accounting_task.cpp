@@ -35,9 +35,7 @@ void AccountingTask::begin() {
 }
 
 void AccountingTask::end(const cost::Accounted& result) {
-  transactions_.run([&] {
-    finish_run(*run_, {.rows = result.objects, .bytes = result.bytes, .error = result.error});
-  });
+  transactions_.run([&] { finish_run(*run_, {.rows = result.objects, .bytes = result.bytes, .error = result.error}); });
   run_.reset();
 }
 

@@ -25,8 +25,10 @@ void remove_old_history() {
       "  SELECT (SELECT r.task FROM audiostore.runs r WHERE r.task > t.task ORDER BY r.task LIMIT 1)"
       "  FROM tasks t WHERE t.task IS NOT NULL)"
       " DELETE FROM audiostore.runs r USING tasks t"
-      " WHERE r.task = t.task AND r.id <="
-      "  (SELECT n.id FROM audiostore.runs n WHERE n.task = t.task ORDER BY n.id DESC OFFSET $1 LIMIT 1)",
+      " CROSS JOIN LATERAL (SELECT n.finished_at, n.id FROM audiostore.runs n"
+      "  WHERE n.task = t.task AND n.finished_at IS NOT NULL ORDER BY n.finished_at DESC, n.id DESC OFFSET $1 LIMIT 1) "
+      "n"
+      " WHERE r.task = t.task AND (r.finished_at, r.id) <= (n.finished_at, n.id)",
       {INT8OID});
   static pg::Statement alerts(
       "DELETE FROM audiostore.alerts WHERE cleared_at < clock_timestamp() - make_interval(secs => $1)", {FLOAT8OID});

@@ -14,8 +14,10 @@ class TemporaryTask final : public RecurringTask {
     bool more = false;
     TimePoint due{};
     transactions_.run([&] {
+      due = temporary::next_due();
+      if (due > now) return;
       more = temporary::expire_batch().full;
-      if (!more) due = temporary::next_due();
+      due = temporary::next_due();
     });
     // A lease may be made that ends before the one that ends next now.
     next_ = more ? now : std::clamp(due, now + kLeastPause, now + kLongestPause);

@@ -11,7 +11,7 @@ CREATE TABLE audiostore.runs (
     duration interval GENERATED ALWAYS AS (finished_at - started_at) STORED
 );
 CREATE INDEX runs_started_at ON audiostore.runs (started_at);
-CREATE INDEX runs_task ON audiostore.runs (task, id);
+CREATE INDEX runs_task ON audiostore.runs (task, finished_at, id);
 
 COMMENT ON TABLE audiostore.runs IS
     'History of recurring tasks. A run is recorded before it starts: one without an end is under way, or its process died. Entries older than the setting audiostore.run_history are removed, and of each task those beyond the newest audiostore.run_history_count';
@@ -25,7 +25,7 @@ COMMENT ON COLUMN audiostore.runs.error IS 'why it failed; NULL when it went wel
 COMMENT ON COLUMN audiostore.runs.pid IS 'process that ran it';
 COMMENT ON COLUMN audiostore.runs.duration IS 'how long it took';
 COMMENT ON INDEX audiostore.runs_started_at IS 'for removing old entries';
-COMMENT ON INDEX audiostore.runs_task IS 'runs of a task, newest last';
+COMMENT ON INDEX audiostore.runs_task IS 'runs of a task in the order in which they ended';
 
 SELECT pg_catalog.pg_extension_config_dump('audiostore.runs', '');
 SELECT pg_catalog.pg_extension_config_dump('audiostore.runs_id_seq', '');

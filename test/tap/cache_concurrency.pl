@@ -1,5 +1,6 @@
-# 32 clients put, get, invalidate and evict the same few keys while their processes are killed at random and the worker
-# evicts as well: no value is torn, none is served after its time, no key is there twice, and the counts add up.
+# 32 clients put, get, invalidate and evict the same few keys while their processes are killed at random (SIGTERM, then
+# SIGKILL, which is a crash of the server) and the worker evicts as well: no value is torn, none is served after its time,
+# no key is there twice, and the counts add up.
 use strict;
 use warnings;
 
@@ -18,6 +19,7 @@ my $node = Audiostore::Node->new(
         'audiostore.cache_cleanup_interval' => 1,
         max_connections => 80,
         deadlock_timeout => "'100ms'",
+        restart_after_crash => 'on',
         # Killed sessions are expected, and many.
         log_min_messages => 'fatal'
     });
@@ -92,7 +94,7 @@ sub client {
     while ((my $left = $until - time) > 0.1) {
         my ($status, $out, $err) = $node->psql('postgres', "SET application_name = 'soak'; CALL soak.client($left)");
         open my $file, '>>', $log or die $!;
-        print $file grep { !/duplicate key value|terminating connection|server closed the connection|connection to server was lost|deadlock detected|This probably means|before or while processing/ }
+        print $file grep { !/duplicate key value|terminating connection|server closed the connection|connection to server was lost|deadlock detected|This probably means|before or while processing|database system is|could not connect|Connection refused|connection to server at|connection to server on socket|not yet accepting/ }
           grep { /ERROR|FATAL|PANIC|lost/ } map { "$_\n" } split /\n/, $err;
         close $file;
     }
@@ -100,17 +102,40 @@ sub client {
 }
 
 my $logs = PostgreSQL::Test::Utils::tempdir();
-my $until = time + $seconds;
-my @children;
-for my $i (1 .. $clients) {
-    my $pid = fork // die "fork: $!";
-    if ($pid == 0) {
-        client($until, "$logs/$i");
-        require POSIX;
-        POSIX::_exit(0);
+
+sub start_clients {
+    my ($until) = @_;
+    my @children;
+    for my $i (1 .. $clients) {
+        my $pid = fork // die "fork: $!";
+        if ($pid == 0) {
+            client($until, "$logs/$i");
+            require POSIX;
+            POSIX::_exit(0);
+        }
+        push @children, $pid;
     }
-    push @children, $pid;
+    return @children;
 }
+
+sub check_values {
+    my ($when) = @_;
+    my @errors = map { slurp_file("$logs/$_") } grep { -s "$logs/$_" } 1 .. $clients;
+    is(join('', @errors), '', "$when: no other errors than those that are to be expected");
+    is($node->safe_psql('postgres', 'SELECT * FROM soak.faults LIMIT 5'), '',
+        "$when: no value was torn, another key's, or served after its time");
+    is($node->safe_psql('postgres', 'SELECT cache_key FROM audiostore.audio_chunk_cache GROUP BY 1 HAVING count(*) > 1'), '',
+        "$when: no key is there twice");
+    is($node->safe_psql('postgres', q{SELECT count(*) FROM audiostore.audio_chunk_cache c
+        WHERE soak.fault(c.cache_key, c.audio_data, '-infinity') IS NOT NULL}), '0', "$when: all values are whole");
+    is($node->safe_psql('postgres', q{SELECT count(*) FROM audiostore.audio_chunk_cache c
+        WHERE c.expires_at > clock_timestamp() + interval '1 minute'
+          AND audiostore.cache_get(c.cache_key) IS DISTINCT FROM c.audio_data}), '0', "$when: lookups find what is there");
+    return;
+}
+
+my $until = time + $seconds;
+my @children = start_clients($until);
 my $killed = 0;
 while (time < $until - 3) {
     sleep 0.2;
@@ -118,19 +143,28 @@ while (time < $until - 3) {
         (SELECT pid FROM pg_stat_activity WHERE application_name = 'soak' ORDER BY random() LIMIT 1) a});
 }
 waitpid $_, 0 for @children;
-my @errors = map { slurp_file("$logs/$_") } grep { -s "$logs/$_" } 1 .. $clients;
-is(join('', @errors), '', 'no other errors than those that are to be expected');
 cmp_ok($killed, '>', 20, "$killed sessions were killed");
-is($node->safe_psql('postgres', 'SELECT * FROM soak.faults LIMIT 5'), '', 'no value was torn, another key\'s, or served after its time');
-is($node->safe_psql('postgres', 'SELECT cache_key FROM audiostore.audio_chunk_cache GROUP BY 1 HAVING count(*) > 1'), '', 'no key is there twice');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM audiostore.audio_chunk_cache c
-    WHERE soak.fault(c.cache_key, c.audio_data, '-infinity') IS NOT NULL}), '0', 'all values are whole');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM audiostore.audio_chunk_cache c
-    WHERE c.expires_at > clock_timestamp() + interval '1 minute' AND audiostore.cache_get(c.cache_key) IS DISTINCT FROM c.audio_data}),
-    '0', 'lookups find what is there');
+check_values('sessions killed');
 is($node->safe_psql('postgres', q{SELECT s.hits >= sum(c.hits) AND s.misses >= sum(c.misses) AND s.puts >= sum(c.puts)
     FROM audiostore.cache_stats() s, soak.counts c GROUP BY s.hits, s.misses, s.puts}), 't',
     'nothing is missing from the counts');
+
+# Crashes, in the middle of it.
+$until = time + $seconds / 2;
+@children = start_clients($until);
+my $crashes = 0;
+while (time < $until - 3) {
+    sleep 1;
+    my (undef, $victim) = $node->psql('postgres', q{SELECT pid FROM pg_stat_activity
+        WHERE application_name = 'soak' AND state = 'active' ORDER BY random() LIMIT 1});
+    next unless ($victim // '') =~ /^\d+$/;
+    $crashes += kill 'KILL', $victim;
+    $node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+}
+waitpid $_, 0 for @children;
+cmp_ok($crashes, '>', 1, "$crashes times the server crashed");
+$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+check_values('crashes');
 
 # Without kills they are exact, for entries that stay where they are.
 $node->append_conf('postgresql.conf', 'audiostore.cache_max_entries = 10000');

@@ -57,17 +57,18 @@ UPDATE audiostore.policies SET last_run_at = now() - interval '40 minutes', last
     last_row_error = 'update or delete on table "recordings" violates foreign key constraint "plays_recording_fkey"'
     WHERE id = :retention;
 
+SELECT coalesce(to_regclass('audiostore.operation_rows'), 'audiostore.operations') AS queue \gset
 -- The outbox: deletes in their grace period, some that are due, and the dead.
-INSERT INTO audiostore.operations (kind, store, key, reason, enqueued_at, not_before)
+INSERT INTO :queue (kind, store, key, reason, enqueued_at, not_before)
     SELECT 'delete', 'media', 'old/' || n, 'row deleted', now() - n * interval '3 minutes', now() + interval '7 days' - n * interval '3 minutes'
     FROM generate_series(1, 1400) n;
-INSERT INTO audiostore.operations (kind, store, key, payload, enqueued_at, not_before)
+INSERT INTO :queue (kind, store, key, payload, enqueued_at, not_before)
     SELECT 'put', 'media', 'new/' || n, decode(repeat('00', 2000), 'hex'), now() - interval '50 minutes', now() - interval '50 minutes' FROM generate_series(1, 12) n;
-INSERT INTO audiostore.operations (kind, store, key, state, attempts, not_before, enqueued_at, last_error)
+INSERT INTO :queue (kind, store, key, state, attempts, not_before, enqueued_at, last_error)
     SELECT 'delete', 'it''s "quoted" <b>&amp;', 'gone/' || n || :'hostile', 'dead', 12, 'infinity', now() - n * interval '1 day',
            E'HTTP 403 ]]> <b>AccessDenied</b>\x02\u202Etxt.exe'
     FROM generate_series(1, 23) n;
-INSERT INTO audiostore.operations (kind, store, key, target_store, target, state, attempts, not_before, enqueued_at, last_error)
+INSERT INTO :queue (kind, store, key, target_store, target, state, attempts, not_before, enqueued_at, last_error)
     VALUES ('copy', 'media', 'a', 'cold', 'b', 'dead', 12, 'infinity', now() - interval '5 hours', NULL);
 
 -- Runs of a month, with failures; one is under way.

@@ -144,5 +144,41 @@ TEST(Summary, NamesEverySegmentOfAKeyAndFewOthers) {
   EXPECT_LT(others, 20);
 }
 
+constexpr std::uint64_t place_at(std::uint64_t segment, std::uint64_t block, std::uint64_t offset) {
+  return ((segment + 1) << 48) | (block << 16) | offset;
+}
+
+TEST(Places, ComeBackAsTheyWere) {
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 1000; i++) {
+    std::uint64_t const hash = random();
+    std::uint64_t const where = place_at(random() % kSegments, random() % (1U << 26), 1 + random() % 291);
+    std::uint64_t const place = pack_place(hash, where);
+    EXPECT_TRUE(is_place_of(place, hash));
+    EXPECT_FALSE(is_place_of(place, ~hash));
+    EXPECT_EQ(unpack_place(place), where);
+  }
+}
+
+TEST(Places, OnesTooFarOutAreNotKept) {
+  EXPECT_EQ(pack_place(~std::uint64_t{0}, place_at(3, std::uint64_t{1} << 26, 1)), 0U);
+  EXPECT_EQ(pack_place(~std::uint64_t{0}, place_at(3, 1, 512)), 0U);
+  EXPECT_NE(pack_place(0, place_at(0, 0, 1)), 0U);
+  EXPECT_FALSE(is_place_of(0, 0));
+}
+
+TEST(Places, SetsAreWholeAndAllOfThemAreUsed) {
+  constexpr std::size_t kPlaces = 1 << 10;
+  std::mt19937_64 random(13);
+  std::vector<int> used(kPlaces);
+  for (int i = 0; i < 100'000; i++) {
+    std::size_t const set = place_set(random(), kPlaces);
+    ASSERT_EQ(set % kPlacesInSet, 0U);
+    ASSERT_LE(set + kPlacesInSet, kPlaces);
+    used[set]++;
+  }
+  for (std::size_t set = 0; set < kPlaces; set += kPlacesInSet) EXPECT_GT(used[set], 500);
+}
+
 }  // namespace
 }  // namespace audiostore::cache
