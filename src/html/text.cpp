@@ -8,7 +8,7 @@ namespace audiostore::html {
 namespace {
 
 void append_number(std::string& out, const char* format, unsigned number) {
-  char digits[24];
+  char digits[32];
   std::snprintf(digits, sizeof digits, format, number);
   out += digits;
 }

@@ -129,7 +129,8 @@ Markup dead_table(const Period& period, Section& section, std::int64_t& dead) {
                key(facts.text(i, 7)), words(error)});
     Concern concern;
     concern.urgent = true;
-    concern.what = plural(facts.bigint(i, 4), "dead " + kind + " operation") + " in store " + store;
+    concern.what = plural(facts.bigint(i, 4), "dead " + kind + " operation");
+    concern.what += " in store " + store;
     concern.detail = Markup("Given up, and not tried again by itself: ") + words(error.empty() ? "no error" : error);
     concern.since = facts.time(i, 5);
     concern.alert = {"dead_operation", store};
