@@ -54,7 +54,8 @@ std::int64_t open_alerts(const Period& period, Section& section) {
     Advice const advice = advice_for(alert);
     Concern concern;
     concern.urgent = advice.urgent;
-    concern.what = subject.empty() ? alert : alert + ": " + subject;
+    concern.what = alert;
+    if (!subject.empty()) concern.what.append(": ").append(subject);
     concern.detail = words(facts.text(i, 3), 1000);
     if (facts.bigint(i, 4) > 1) {
       concern.detail += Markup("\nRaised " + html::count(facts.bigint(i, 4)) + " times, last ");

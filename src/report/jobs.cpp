@@ -63,7 +63,9 @@ Markup dead_jobs(const Period& period, Section& section) {
     std::string const number = html::count(facts.bigint(i, 3));
     table.add({html::value(type), number, when(facts.time(i, 4), period), words(facts.text(i, 2))});
     Concern concern;
-    concern.what = number + " dead " + (facts.bigint(i, 3) == 1 ? "job" : "jobs") + " of type " + type;
+    concern.what = number;
+    concern.what += facts.bigint(i, 3) == 1 ? " dead job of type " : " dead jobs of type ";
+    concern.what += type;
     concern.detail = words(facts.text(i, 2));
     concern.since = facts.time(i, 4);
     std::string const these = " FROM audiostore.jobs WHERE state = 'dead' AND job_type = " + html::sql_literal(type);

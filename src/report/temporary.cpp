@@ -6,7 +6,6 @@
 namespace audiostore::report {
 namespace {
 
-using html::Markup;
 using Kind = html::Column::Kind;
 
 constexpr const char* kTemporary =
