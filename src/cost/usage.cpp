@@ -87,7 +87,7 @@ std::vector<Usage> count_live(const tracking::TrackedColumn& column, std::span<c
   Table const table = find_table(column.relation);
   if (!OidIsValid(table.owner)) return {};
   std::string const text = query(table, column, minimums, pages);
-  pg::Spi const spi;
+  pg::Spi const spi(pg::Spi::Sees::statement);
   tracking::OwnersRights const rights(table.owner);
   pg::call([&] { SPI_execute(text.c_str(), true, 0); });
   pg::Rows const rows;

@@ -348,7 +348,6 @@ void Drain::outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& o
     std::optional<Error> const& error = batch.errors[i];
     if (!error) {
       octets += operation.payload.size();
-      Outcome outcome{
       Outcome outcome{.id = operation.id,
                       .tid = operation.tid,
                       .pack = operation.pack,

@@ -10,13 +10,14 @@ constexpr std::size_t kMostArguments = 16;
 
 }  // namespace
 
-Spi::Spi() {
-  call([this] {
+Spi::Spi(Sees sees) {
+  call([this, sees] {
     SPI_connect();
     guc_level_ = NewGUCNestLevel();
     set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                       false);
-    PushActiveSnapshot(GetTransactionSnapshot());
+    bool const callers = sees == Sees::statement && ActiveSnapshotSet();
+    PushActiveSnapshot(callers ? GetActiveSnapshot() : GetTransactionSnapshot());
     snapshot_ = GetActiveSnapshot();
   });
 }
@@ -144,6 +145,11 @@ std::uint64_t Statement::run(std::initializer_list<Argument> arguments, Run&& pl
 std::uint64_t Statement::execute(std::initializer_list<Argument> arguments) {
   return run(arguments,
              [&](Datum* values, const char* nulls) { return SPI_execute_plan(plan_, values, nulls, false, 0); });
+}
+
+std::uint64_t Statement::read(std::initializer_list<Argument> arguments) {
+  return run(arguments,
+             [&](Datum* values, const char* nulls) { return SPI_execute_plan(plan_, values, nulls, true, 0); });
 }
 
 std::uint64_t Statement::read_latest(std::initializer_list<Argument> arguments) {

@@ -17,7 +17,10 @@ namespace audiostore::pg {
 // Connects to SPI, pins search_path to pg_catalog, pg_temp and sees to an active snapshot.
 class Spi {
  public:
-  Spi();
+  // What is read through it: all that is committed by now, as the isolation level has it; or what the calling statement
+  // sees, if there is one, as a STABLE function has to.
+  enum class Sees { latest, statement };
+  explicit Spi(Sees sees = Sees::latest);
   ~Spi();
   Spi(const Spi&) = delete;
   Spi& operator=(const Spi&) = delete;
@@ -65,6 +68,8 @@ class Statement {
 
   // Number of rows processed. The rows returned are in rows().
   std::uint64_t execute(std::initializer_list<Argument> arguments);
+  // Reads with the snapshot of the Spi that is open, as every other read() in it; writes are refused.
+  std::uint64_t read(std::initializer_list<Argument> arguments);
   // Reads with a snapshot taken now, whatever the isolation level, and sees what the calling statement itself did.
   std::uint64_t read_latest(std::initializer_list<Argument> arguments);
   Rows rows() const { return {}; }
