@@ -9,7 +9,9 @@ SELECT current_setting('data_directory') || '/regress-audit' AS root,
        || ' for f in images/held images/orphan images/sub/orphan images/short images/let-go images2/orphan images/queued images/moved;'
        || ' do printf 12345 >$f; touch -d "3 days ago" $f; done; printf 1 >images/young;'
        || ' printf 12 >.audiostore-tmp/unfinished; touch -d "3 hours ago" .audiostore-tmp/unfinished;'
-       || ' printf saved >../regress-audit-backup/images/gone; touch -d "3 days ago" ../regress-audit-backup/images/gone' AS make_root \gset
+       || ' printf saved >../regress-audit-backup/images/gone; touch -d "3 days ago" ../regress-audit-backup/images/gone' AS make_root,
+       'cat >/dev/null; cd "' || current_setting('data_directory') || '/regress-audit" && mkdir bulk && cd bulk'
+       || ' && for i in $(seq 1000 2199); do printf 1 >$i; done && touch -d "3 days ago" *' AS make_bulk \gset
 COPY (SELECT 1) TO PROGRAM :'make_root';
 CREATE SERVER au FOREIGN DATA WRAPPER audiostore OPTIONS (provider 'local', root :'root', delete_grace '1 hour');
 CREATE SERVER au_backup FOREIGN DATA WRAPPER audiostore OPTIONS (provider 'local', root :'backup');
@@ -224,6 +226,16 @@ SET ROLE au_user;
 SELECT DISTINCT finding FROM audiostore.audit_findings ORDER BY 1;
 SELECT key, outcome, detail FROM audiostore.repair_dangling(:own, 'delete_row');
 RESET ROLE;
+
+-- Objects whose deletes a large statement has queued are on their way out, and no findings.
+COPY (SELECT) TO PROGRAM :'make_bulk';
+INSERT INTO au_songs (id, path) SELECT i, 'bulk/' || i FROM generate_series(1000, 2199) i;
+SELECT count(*) AS findings FROM audiostore.audit_store('au', 'bulk');
+DELETE FROM au_songs WHERE id >= 1000;
+SELECT count(*) AS packed, (SELECT count(*) FROM audiostore.audit_store('au', 'bulk')) AS findings
+FROM audiostore.operation_packs p, audiostore.unpack_keys(p.id, p.keys) WHERE p.store = 'au';
+DELETE FROM audiostore.operation_packs WHERE store = 'au';
+SELECT finding, count(*) FROM audiostore.audit_store('au', 'bulk') GROUP BY 1;
 
 DROP TABLE au_songs CASCADE;
 DROP VIEW au_now;

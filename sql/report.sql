@@ -46,8 +46,7 @@ CREATE TABLE "<b>rows"(path text, bytes bigint);
 SELECT audiostore.track('"<b>rows"', 'path', 'sh''o"p</td><script>alert(1)</script>', size_column => 'bytes');
 INSERT INTO "<b>rows" SELECT 'key ' || n, 1000000 FROM generate_series(1, 1234) n;
 ANALYZE "<b>rows";
-SELECT coalesce(to_regclass('audiostore.operation_rows'), 'audiostore.operations') AS queue \gset
-INSERT INTO :queue (kind, store, key, state, not_before, enqueued_at, last_error)
+INSERT INTO audiostore.operation_rows (kind, store, key, state, not_before, enqueued_at, last_error)
     SELECT 'delete', 'sh''o"p</td><script>alert(1)</script>', '<img src=x onerror=alert(' || n || ')>', 'dead', 'infinity', now() - interval '2 days',
            E']]> \x01\u202E</pre>' FROM generate_series(1, 3) n;
 INSERT INTO audiostore.workspaces (id, name) VALUES ('00000000-0000-0000-0000-000000000001', '"><svg onload=alert(1)>');

@@ -1,6 +1,9 @@
 #include "audit/evidence.hpp"
 
+#include <limits>
+
 #include "audit/snapshot.hpp"
+#include "outbox/pack_table.hpp"
 #include "outbox/queue_table.hpp"
 #include "pg/memory_scope.hpp"
 #include "pg/statement.hpp"
@@ -88,17 +91,31 @@ void add(const std::vector<Queued>& queued, std::span<const std::string> keys, s
   }
 }
 
+// Deletes of large statements.
+void look_into_packs(std::string_view store, std::span<const std::string> keys, Look& found) {
+  outbox::PackTable packs;
+  if (keys.empty() || packs.empty()) return;
+  std::vector<std::string_view> const views(keys.begin(), keys.end());
+  for (std::size_t const i : packs.among(store, views)) {
+    if (packs.any_before(store, keys[i], std::numeric_limits<std::int64_t>::max())) {
+      found[i].delete_queued = true;
+    } else if (auto const dead = packs.find(store, keys[i])) {
+      found[i].dead = "delete " + std::to_string(*dead);
+    }
+  }
+}
+
 // The queue is asked key by key, rows of transactions in progress included; what it has is looked at more closely, as
 // a dead operation is there and yet not queued.
 void look_at_operations(std::string_view store, std::span<const std::string> keys, Look& found) {
   static pg::Statement own(
-      "SELECT o.key, o.kind, o.state, o.id FROM audiostore.operations o WHERE o.store = $1 AND o.key = ANY ($2)"
+      "SELECT o.key, o.kind, o.state, o.id FROM audiostore.operation_rows o WHERE o.store = $1 AND o.key = ANY ($2)"
       " AND o.kind = 'delete'"
-      " UNION ALL SELECT o.key, o.kind, o.state, o.id FROM audiostore.operations o WHERE o.store = $1"
+      " UNION ALL SELECT o.key, o.kind, o.state, o.id FROM audiostore.operation_rows o WHERE o.store = $1"
       " AND o.key = ANY ($2) AND o.kind <> 'delete'",
       {TEXTOID, TEXTARRAYOID});
   static pg::Statement targets(
-      "SELECT o.target, o.kind, o.state, o.id FROM audiostore.operations o"
+      "SELECT o.target, o.kind, o.state, o.id FROM audiostore.operation_rows o"
       " WHERE o.target_store = $1 AND o.target = ANY ($2)",
       {TEXTOID, TEXTARRAYOID});
   std::vector<std::string> suspicious;
@@ -110,6 +127,7 @@ void look_at_operations(std::string_view store, std::span<const std::string> key
     others[i] = queue.has_other(store, keys[i]);
     if (deletes[i] || others[i]) suspicious.push_back(keys[i]);
   }
+  look_into_packs(store, keys, found);
   std::vector<std::size_t> live;
   std::vector<std::size_t> dead;
   add(read(targets, store, {keys.begin(), keys.end()}), keys, live, dead, found);

@@ -1,7 +1,6 @@
 // purge_orphans(): the orphans of an audit go, through the outbox, if nothing looks as if the audit were mistaken.
 #include "audit/again.hpp"
 #include "outbox/enqueue.hpp"
-#include "outbox/queue_table.hpp"
 #include "pg/arguments.hpp"
 #include "pg/background.hpp"
 #include "pg/identity.hpp"
@@ -162,7 +161,7 @@ void queue(const OwnedAudit& audit, std::span<Again> batch, const std::vector<Ev
   static pg::Statement retry("SELECT audiostore.retry_operation($1)", {INT8OID});
   for (std::size_t i = 0; i < batch.size(); i++) {
     if (!batch[i].suspicious) continue;
-    ids[i] = outbox::QueueTable(outbox::Use::write).find_delete(audit.store, batch[i].suspect.candidate.key);
+    ids[i] = outbox::find_delete(audit.store, batch[i].suspect.candidate.key);
     if (ids[i] && evidence[i].dead.starts_with("delete")) retry.execute({Int64GetDatum(*ids[i])});
   }
 }

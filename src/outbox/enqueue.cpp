@@ -247,6 +247,12 @@ TakenBack take_back_delete(std::string_view store, std::string_view key) {
   return packs.empty() ? row : std::max(row, packs.take_back(store, key));
 }
 
+std::optional<std::int64_t> find_delete(std::string_view store, std::string_view key) {
+  if (auto const row = QueueTable(Use::lookup).find_delete(store, key)) return row;
+  PackTable packs;
+  return packs.empty() ? std::nullopt : packs.find(store, key);
+}
+
 void reference_keys(std::string_view store, std::span<const std::string_view> keys) {
   if (keys.empty()) return;
   pg::MemoryScope const memory("audiostore reference");

@@ -42,6 +42,9 @@ void reference_keys(std::string_view store, std::span<const std::string_view> ke
 // Takes back the pending delete of a key, from wherever it is queued.
 TakenBack take_back_delete(std::string_view store, std::string_view key);
 
+// Id of the delete of this key that is queued, under way or dead.
+std::optional<std::int64_t> find_delete(std::string_view store, std::string_view key);
+
 // SqlError 55006: a reference to, or an undelete of, an object that may be gone already.
 [[noreturn]] void throw_being_deleted(std::string_view store, std::string_view key);
 

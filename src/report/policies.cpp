@@ -15,8 +15,8 @@ constexpr const char* kPolicies =
     "(extract(epoch FROM schedule) * 1e6)::int8, owner::text, state, "
     "       next_run_at, last_finished_at, last_result, last_rows, last_bytes, last_kept, left(last_row_error, 1000), "
     "       left(last_error, 1000), action, assignments::text, count(*) OVER (), "
-    "       to_jsonb(p) ->> 'name', to_jsonb(p) ->> 'storage_class', to_jsonb(p) ->> 'to_store' "
-    "FROM audiostore.policy_status p "
+    "       name, coalesce(storage_class, class_expression), to_store "
+    "FROM audiostore.policy_status "
     "ORDER BY last_result = 'failed' DESC NULLS LAST, coalesce(last_kept, 0) > 0 DESC, id LIMIT 40";
 
 Markup about(const Facts& facts, std::size_t row) {
@@ -49,8 +49,9 @@ Markup move(const Facts& facts, std::size_t row) {
 
 Markup rule(const Facts& facts, std::size_t row) {
   std::string const action = facts.text(row, 19);
-  std::string const what = action == "set" ? "set " : action.empty() ? "delete" : action;
   if (action == "move") return move(facts, row);
+  bool const audit = facts.text(row, 2) == "audit";
+  std::string const what = action == "set" ? "set " : audit ? "audit" : action.empty() ? "delete" : action;
   return Markup(what) + (action == "set" ? key(facts.text(row, 20)) : Markup()) + timing(facts, row);
 }
 

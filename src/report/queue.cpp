@@ -3,7 +3,6 @@
 #include "html/quantity.hpp"
 #include "html/sql.hpp"
 #include "html/table.hpp"
-#include "pg/identity.hpp"
 #include "report/sample.hpp"
 #include "report/section.hpp"
 
@@ -26,10 +25,6 @@ std::string plural(std::int64_t number, const std::string& noun) {
   return html::count(number) + " " + noun + (number == 1 ? "" : "s");
 }
 
-// Operations may lie one by one in a table of their own, and beside it in packs of hundreds.
-bool has_packs() { return OidIsValid(pg::own_relation("operation_packs")); }
-const char* rows_table() { return has_packs() ? "audiostore.operation_rows" : "audiostore.operations"; }
-
 std::string counts(const char* number, const char* table) {
   std::string const n = number;
   return "(sum(" + n + ") FILTER (WHERE state = 'pending' AND not_before <= $2))::float8 AS due, (sum(" + n +
@@ -41,12 +36,11 @@ std::string counts(const char* number, const char* table) {
 }
 
 std::string backlog_query() {
-  std::string parts = "SELECT store, kind, $3 AS factor, " + counts("1", rows_table()) +
-                      " TABLESAMPLE SYSTEM ($1) REPEATABLE (1) WHERE state <> 'dead' GROUP BY 1, 2";
-  if (has_packs()) {
-    parts += " UNION ALL SELECT store, 'delete', 1, " + counts("key_count", "audiostore.operation_packs") +
-             " WHERE state <> 'dead' GROUP BY 1";
-  }
+  std::string const parts = "SELECT store, kind, $3 AS factor, " + counts("1", "audiostore.operation_rows") +
+                            " TABLESAMPLE SYSTEM ($1) REPEATABLE (1) WHERE state <> 'dead' GROUP BY 1, 2"
+                            " UNION ALL SELECT store, 'delete', 1, " +
+                            counts("key_count", "audiostore.operation_packs") +
+                            " WHERE state <> 'dead' GROUP BY 1";
   return "SELECT store, kind, coalesce(sum(due * factor), 0)::int8, coalesce(sum(waiting * factor), 0)::int8, "
          "coalesce(sum(running * factor), 0)::int8, min(oldest), min(due_since), max(attempts) FROM (" +
          parts + ") p GROUP BY 1, 2 ORDER BY sum(coalesce(due, 0) + coalesce(waiting, 0)) DESC, 1, 2";
@@ -79,32 +73,20 @@ Markup backlog_table(const Period& period, const Sample& sample, Backlog& sum) {
 }
 
 // The dead are found by the index of what is due: they wait until infinity. Packs are few enough to be looked through.
-std::string dead_query() {
-  std::string const rows = rows_table();
-  std::string query =
-      "WITH RECURSIVE stores AS ("
-      "  (SELECT store FROM " +
-      rows +
-      " ORDER BY store LIMIT 1) "
-      "  UNION ALL "
-      "  SELECT (SELECT o.store FROM " +
-      rows +
-      " o WHERE o.store > s.store ORDER BY o.store LIMIT 1) "
-      "  FROM stores s WHERE s.store IS NOT NULL), "
-      "dead AS (SELECT o.store, o.kind, o.last_error, 1 AS number, o.enqueued_at, o.id, o.key "
-      "  FROM stores s, " +
-      rows + " o WHERE o.store = s.store AND o.not_before = 'infinity' AND o.state = 'dead'";
-  if (has_packs()) {
-    query +=
-        " UNION ALL SELECT store, 'delete', last_error, key_count, enqueued_at, id, NULL "
-        "FROM audiostore.operation_packs WHERE state = 'dead'";
-  }
-  return query +
-         ") SELECT store, kind, left(coalesce(last_error, ''), 1000), sum(number)::int8, min(enqueued_at), min(id), "
-         "min(key), "
-         "       count(*) OVER (), sum(sum(number)) OVER ()::int8 "
-         "FROM dead GROUP BY 1, 2, 3 ORDER BY 4 DESC, 5 LIMIT 10";
-}
+constexpr const char* kDead =
+    "WITH RECURSIVE stores AS ("
+    "  (SELECT store FROM audiostore.operation_rows ORDER BY store LIMIT 1) "
+    "  UNION ALL "
+    "  SELECT (SELECT o.store FROM audiostore.operation_rows o WHERE o.store > s.store ORDER BY o.store LIMIT 1) "
+    "  FROM stores s WHERE s.store IS NOT NULL), "
+    "dead AS (SELECT o.store, o.kind, o.last_error, 1 AS number, o.enqueued_at, o.id, o.key "
+    "  FROM stores s, audiostore.operation_rows o "
+    "  WHERE o.store = s.store AND o.not_before = 'infinity' AND o.state = 'dead' "
+    "  UNION ALL SELECT store, 'delete', last_error, key_count, enqueued_at, id, NULL "
+    "  FROM audiostore.operation_packs WHERE state = 'dead') "
+    "SELECT store, kind, left(coalesce(last_error, ''), 1000), sum(number)::int8, min(enqueued_at), min(id), min(key), "
+    "       count(*) OVER (), sum(sum(number)) OVER ()::int8 "
+    "FROM dead GROUP BY 1, 2, 3 ORDER BY 4 DESC, 5 LIMIT 10";
 
 std::string condition(const std::string& store, const std::string& kind) {
   return " FROM audiostore.dead_operations WHERE store = " + html::sql_literal(store) +
@@ -112,8 +94,7 @@ std::string condition(const std::string& store, const std::string& kind) {
 }
 
 Markup dead_table(const Period& period, Section& section, std::int64_t& dead) {
-  static std::string const query = dead_query();
-  static pg::Statement statement(query.c_str(), {});
+  static pg::Statement statement(kDead, {});
   Facts const facts(statement);
   html::Table table("Dead operations by store, kind and error", {{"Store"},
                                                                  {"Operation", Kind::word},
@@ -176,7 +157,7 @@ void judge(const Period& period, const Backlog& sum, Section& section) {
 
 Section queue_section(const Period& period) {
   Section section{.id = "queue", .title = "The queue"};
-  Sample const sample = sample_of(rows_table());
+  Sample const sample = sample_of("audiostore.operation_rows");
   Backlog sum;
   std::int64_t dead = 0;
   Markup const backlog = backlog_table(period, sample, sum);

@@ -78,17 +78,11 @@ REVOKE ALL ON FUNCTION audiostore.cache_disk_bytes() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audiostore.cache_disk_bytes() TO pg_monitor;
 
 CREATE FUNCTION audiostore.audit_failures(OUT store text, OUT failed bigint) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF to_regclass('audiostore.audits') IS NULL THEN
-        RETURN;
-    END IF;
-    RETURN QUERY EXECUTE
-        'SELECT a.store, count(*) FILTER (WHERE a.state = ''failed'' AND a.id > coalesce(d.last, 0))
-         FROM audiostore.audits a
-         LEFT JOIN (SELECT store, max(id) AS last FROM audiostore.audits WHERE state = ''done'' GROUP BY store) d USING (store)
-         GROUP BY a.store';
-END
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.store, count(*) FILTER (WHERE a.state = 'failed' AND a.id > coalesce(d.last, 0))
+    FROM audiostore.audits a
+    LEFT JOIN (SELECT store, max(id) AS last FROM audiostore.audits WHERE state = 'done' GROUP BY store) d USING (store)
+    GROUP BY a.store
 $$;
 COMMENT ON FUNCTION audiostore.audit_failures() IS 'For each store that was audited: audits that failed since the last one that did not';
 REVOKE ALL ON FUNCTION audiostore.audit_failures() FROM PUBLIC;

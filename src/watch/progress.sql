@@ -11,16 +11,10 @@ GRANT EXECUTE ON FUNCTION audiostore.running_tasks() TO pg_monitor;
 CREATE FUNCTION audiostore.running_audits(OUT task text, OUT subject text, OUT pid integer, OUT started_at timestamptz,
         OUT done bigint, OUT total bigint)
     RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF to_regclass('audiostore.audits') IS NULL THEN
-        RETURN;
-    END IF;
-    RETURN QUERY EXECUTE
-        'SELECT ''audits''::text, format(''audit %s of store %s'', a.id, a.store), a.claimed_by, a.started_at, a.objects,
-                greatest(a.objects_expected, a.objects)
-         FROM audiostore.audits a WHERE a.state = ''running'' AND a.leased_until > clock_timestamp()';
-END
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'audits', format('audit %s of store %s', a.id, a.store), a.claimed_by, a.started_at, a.objects,
+           greatest(a.objects_expected, a.objects)
+    FROM audiostore.audits a WHERE a.state = 'running' AND a.leased_until > clock_timestamp()
 $$;
 COMMENT ON FUNCTION audiostore.running_audits() IS 'Audits that run now, as rows of the view progress: objects listed, of those expected';
 REVOKE ALL ON FUNCTION audiostore.running_audits() FROM PUBLIC;
