@@ -87,7 +87,7 @@ std::string places(const Again& finding, const Evidence& evidence) {
     if (row.relation != finding.suspect.candidate.relation || row.key_column != finding.suspect.candidate.key_column) {
       continue;
     }
-    ItemPointer const tid = const_cast<ItemPointer>(&row.tid);
+    auto* const tid = const_cast<ItemPointer>(&row.tid);
     if (!list.empty()) list += ", ";
     list += "'(" + std::to_string(ItemPointerGetBlockNumber(tid)) + "," +
             std::to_string(ItemPointerGetOffsetNumber(tid)) + ")'::pg_catalog.tid";

@@ -31,10 +31,10 @@ Datum row_of(TupleTableSlot* slot) {
 }
 
 struct Lookup {
-  Datum key;
-  std::uint64_t hash;
-  Make make;
-  Snapshot snapshot;
+  Datum key = 0;
+  std::uint64_t hash = 0;
+  Make make = nullptr;
+  Snapshot snapshot = nullptr;
   Datum result = 0;
 };
 

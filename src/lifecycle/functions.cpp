@@ -170,7 +170,7 @@ RowCounts preview(const Policy& policy, std::vector<std::string>& warnings) {
   if (policy.expiry()) return preview_expiry(policy);
   if (!policy.tier) return Retention(policy.rows, policy.owner, policy.before).count();
   TierRule const rule = make_tier_rule(policy.rows, *policy.tier);
-  RowCounts const counts = Tiering(rule, {.policy = policy.id, .owner = policy.owner, .before = policy.before}).count();
+  RowCounts counts = Tiering(rule, {.policy = policy.id, .owner = policy.owner, .before = policy.before}).count();
   warnings = tier_warnings(rule, policy.owner, pg::to_timestamptz(policy.before));
   return counts;
 }

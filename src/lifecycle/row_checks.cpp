@@ -49,7 +49,7 @@ std::string read_age_column(const pg::Arguments& arguments, Oid relation) {
                        std::string(arguments.null(1) ? "after" : "age_column") + " must not be null", {},
                        "Where age does not count, both of after and age_column are NULL.");
   }
-  std::string const column(arguments.name(2, "age_column"));
+  std::string column(arguments.name(2, "age_column"));
   check_age_column(relation, column);
   return column;
 }

@@ -17,7 +17,7 @@ namespace {
 struct Group {
   std::string store;
   std::string storage_class;
-  std::int64_t objects;
+  std::int64_t objects = 0;
   TierFigures figures;
   std::string obstacle;  // why they do not go
 };

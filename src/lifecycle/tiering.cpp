@@ -72,12 +72,13 @@ std::vector<Tiering::Candidate> Tiering::find(std::size_t& found) {
 }
 
 const Tiering::WayOrError& Tiering::way_of(const Candidate& candidate) {
-  auto const [entry, is_new] = ways_.try_emplace({candidate.object.store, candidate.storage_class});
-  if (!is_new) return entry->second;
-  auto const failure = pg::attempt(
-      [&] { entry->second.way = find_way(rule_, whose_.owner, candidate.object.store, candidate.storage_class); });
-  if (failure) entry->second.error = failure->message;
-  return entry->second;
+  auto const known = ways_.try_emplace({candidate.object.store, candidate.storage_class});
+  WayOrError& found = known.first->second;
+  if (!known.second) return found;
+  auto const failure =
+      pg::attempt([&] { found.way = find_way(rule_, whose_.owner, candidate.object.store, candidate.storage_class); });
+  if (failure) found.error = failure->message;
+  return found;
 }
 
 // What fails is halved until the one that is to blame is found.
