@@ -92,7 +92,12 @@ SQL
 sub client {
     my ($until, $log) = @_;
     while ((my $left = $until - time) > 0.1) {
-        my ($status, $out, $err) = $node->psql('postgres', "SET application_name = 'soak'; CALL soak.client($left)");
+        my ($status, $out, $err) = eval { $node->psql('postgres', "SET application_name = 'soak'; CALL soak.client($left)") };
+        # A psql that is refused may be gone before it was told what to do.
+        if ($@) {
+            die $@ if $@ !~ /Broken pipe/;
+            next;
+        }
         open my $file, '>>', $log or die $!;
         print $file grep { !/duplicate key value|terminating connection|server closed the connection|connection to server was lost|deadlock detected|This probably means|before or while processing|database system is|could not connect|Connection refused|connection to server at|connection to server on socket|not yet accepting/ }
           grep { /ERROR|FATAL|PANIC|lost/ } map { "$_\n" } split /\n/, $err;
@@ -109,7 +114,12 @@ sub start_clients {
     for my $i (1 .. $clients) {
         my $pid = fork // die "fork: $!";
         if ($pid == 0) {
-            client($until, "$logs/$i");
+            # A child that died would stop the server of all of them at its end.
+            unless (eval { client($until, "$logs/$i"); 1 }) {
+                open my $log, '>>', "$logs/$i" or die "$logs/$i: $!";
+                print $log $@;
+                close $log;
+            }
             require POSIX;
             POSIX::_exit(0);
         }
