@@ -100,7 +100,7 @@ std::size_t mind_rows(std::string_view store, Keys& all) {
 
 // The longer it has waited, the longer it waits: a transaction open for hours is not asked every moment.
 TimestampTz later(const Pack& pack) {
-  constexpr std::int64_t kShortest = 50 * 1000;
+  constexpr std::int64_t kShortest = USECS_PER_SEC / 20;
   constexpr std::int64_t kLongest = 30 * USECS_PER_SEC;
   TimestampTz const now = GetCurrentTimestamp();
   return now + std::clamp((now - pack.enqueued_at) / 4, kShortest, kLongest);

@@ -70,6 +70,7 @@ class KeysScan {
     statement_ = DatumGetInt64(index_getattr(scan_->xs_itup, 2, scan_->xs_itupdesc, &null));
     const auto* end = reinterpret_cast<const struct varlena*>(
         DatumGetPointer(index_getattr(scan_->xs_itup, 3, scan_->xs_itupdesc, &null)));
+    if (end == nullptr) return false;
     range_end_ = {VARDATA_ANY(end), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(end))};
     return true;
   }
@@ -98,9 +99,9 @@ class KeysScan {
   const PackRelations& relations_;
   Datum store_;
   Datum empty_;
-  SnapshotData dirty_;
+  SnapshotData dirty_{};
   IndexScanDesc scan_ = nullptr;
-  ScanKeyData keys_[3];
+  ScanKeyData keys_[3] = {};
   std::int64_t statement_ = 0;
   std::string_view range_end_;
 };

@@ -359,6 +359,7 @@ struct QueueTable::Impl {
       bool null = false;
       auto* text =
           reinterpret_cast<struct varlena*>(DatumGetPointer(index_getattr(scan->xs_itup, 1, scan->xs_itupdesc, &null)));
+      if (text == nullptr) continue;
       struct varlena* const plain = VARATT_IS_COMPRESSED(text) ? pg_detoast_datum_packed(text) : text;
       std::string_view const entry(VARDATA_ANY(plain), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(plain)));
       std::size_t const before = at;
