@@ -165,15 +165,15 @@ $until = time + $seconds / 2;
 my $crashes = 0;
 while (time < $until - 3) {
     sleep 1;
-    my (undef, $victim) = $node->psql('postgres', q{SELECT pid FROM pg_stat_activity
+    my $victim = $node->ask(q{SELECT pid FROM pg_stat_activity
         WHERE application_name = 'soak' AND state = 'active' ORDER BY random() LIMIT 1});
     next unless ($victim // '') =~ /^\d+$/;
     $crashes += kill 'KILL', $victim;
-    $node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+    $node->wait_until_back;
 }
 waitpid $_, 0 for @children;
 cmp_ok($crashes, '>', 1, "$crashes times the server crashed");
-$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+$node->wait_until_back;
 check_values('crashes');
 
 # Without kills they are exact, for entries that stay where they are.

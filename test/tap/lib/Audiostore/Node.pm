@@ -107,6 +107,25 @@ sub wait_until_drained {
     return $self->_stuck;
 }
 
+# What a query prints, undef when it fails. For servers that may just refuse connections: a psql that reads from a pipe
+# and is refused may be gone before the query was written to it, which IPC::Run does not survive.
+sub ask {
+    my ($self, $query) = @_;
+    my ($out) = PostgreSQL::Test::Utils::run_command([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $self->connstr('postgres'), '-c', $query ]);
+    return $? == 0 ? $out : undef;
+}
+
+# Waits for a server that is recovering from a crash, for two minutes at most.
+sub wait_until_back {
+    my ($self) = @_;
+    my $deadline = time + 120;
+    while (time < $deadline) {
+        return 1 if ($self->ask('SELECT true') // '') eq 't';
+        sleep 0.1;
+    }
+    croak 'the server does not come back';
+}
+
 sub _stuck {
     my ($self) = @_;
     my $left = $self->safe_psql('postgres',
