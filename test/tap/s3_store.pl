@@ -87,9 +87,12 @@ subtest 'deletes travel in batches' => sub {
     is_deeply([grep { m{^batch/} } stored()], \@keys, '2,500 objects, in more than one page of the listing');
     is(sql(q{SELECT count(*), min(key), max(key) FROM audiostore.list_objects('media', 'batch/')}),
         '2500|batch/0001|batch/2500', 'list_objects pages');
+    # A gateway that is busy may take its time: what is counted is not to be repeats.
+    sql(q{ALTER SERVER media OPTIONS (SET request_timeout '60s')});
     my $before = posts_of_deletes();
     sql('DELETE FROM batch');
     $node->run_until_drained(300);
+    sql(q{ALTER SERVER media OPTIONS (SET request_timeout '3s')});
     is_deeply([grep { m{^batch/} } stored()], [], 'all gone');
     cmp_ok(posts_of_deletes() - $before, '<=', 4, 'in a handful of requests');
 };
