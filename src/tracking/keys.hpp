@@ -35,7 +35,7 @@ class Keys {
   Group& group_of(std::string_view store);
 
   // Enough for the key of a single row.
-  alignas(std::max_align_t) std::byte first_[512];
+  alignas(std::max_align_t) std::byte first_[512] = {};
   std::pmr::monotonic_buffer_resource bytes_{first_, sizeof(first_)};
   std::vector<Group> groups_;
   std::size_t last_ = 0;  // group added to last

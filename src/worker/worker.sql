@@ -14,7 +14,7 @@ CREATE INDEX runs_started_at ON audiostore.runs (started_at);
 CREATE INDEX runs_task ON audiostore.runs (task, finished_at, id);
 
 COMMENT ON TABLE audiostore.runs IS
-    'History of recurring tasks. A run is recorded before it starts: one without an end is under way, or its process died. Entries older than the setting audiostore.run_history are removed, and of each task those beyond the newest audiostore.run_history_count';
+    'History of recurring tasks. A run is recorded before it starts: one without an end is under way, or its process died. Entries older than the setting audiostore.run_history are removed, and of each task those beyond the newest audiostore.run_history_count. No part of a dump: a worker writes here while its database is still being restored';
 COMMENT ON COLUMN audiostore.runs.id IS 'number of the run';
 COMMENT ON COLUMN audiostore.runs.task IS 'what ran: outbox, expiry, policies, audits, accounting or mastering, with its subject where there is one';
 COMMENT ON COLUMN audiostore.runs.started_at IS 'when it started';
@@ -26,9 +26,6 @@ COMMENT ON COLUMN audiostore.runs.pid IS 'process that ran it';
 COMMENT ON COLUMN audiostore.runs.duration IS 'how long it took';
 COMMENT ON INDEX audiostore.runs_started_at IS 'for removing old entries';
 COMMENT ON INDEX audiostore.runs_task IS 'runs of a task in the order in which they ended';
-
-SELECT pg_catalog.pg_extension_config_dump('audiostore.runs', '');
-SELECT pg_catalog.pg_extension_config_dump('audiostore.runs_id_seq', '');
 
 CREATE FUNCTION audiostore.workers(
     OUT database_oid oid, OUT pid integer, OUT state text, OUT started_at timestamptz, OUT since timestamptz,
