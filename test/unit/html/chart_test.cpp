@@ -51,6 +51,7 @@ TEST(Chart, LeavesGapsAndMarksLonePoints) {
 
 TEST(Chart, StaysInsideItsFrame) {
   std::vector<Point> points;
+  points.reserve(400);
   for (int i = 0; i < 400; i++) points.push_back({std::to_string(i), std::pow(10, i % 15)});
   auto const drawn = parse(line_chart(chart(), points));
   pugi::xml_node const last = drawn.child("figure").child("svg").child("circle");
