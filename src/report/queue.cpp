@@ -39,8 +39,7 @@ std::string backlog_query() {
   std::string const parts = "SELECT store, kind, $3 AS factor, " + counts("1", "audiostore.operation_rows") +
                             " TABLESAMPLE SYSTEM ($1) REPEATABLE (1) WHERE state <> 'dead' GROUP BY 1, 2"
                             " UNION ALL SELECT store, 'delete', 1, " +
-                            counts("key_count", "audiostore.operation_packs") +
-                            " WHERE state <> 'dead' GROUP BY 1";
+                            counts("key_count", "audiostore.operation_packs") + " WHERE state <> 'dead' GROUP BY 1";
   return "SELECT store, kind, coalesce(sum(due * factor), 0)::int8, coalesce(sum(waiting * factor), 0)::int8, "
          "coalesce(sum(running * factor), 0)::int8, min(oldest), min(due_since), max(attempts) FROM (" +
          parts + ") p GROUP BY 1, 2 ORDER BY sum(coalesce(due, 0) + coalesce(waiting, 0)) DESC, 1, 2";

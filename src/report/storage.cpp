@@ -96,7 +96,8 @@ constexpr const char* kColumns =
     "    WITH RECURSIVE tree AS ("
     "        SELECT t.relation::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = "
     "tree.oid) "
-    "    SELECT sum(greatest(c.reltuples, 0))::int8 AS rows, sum(pg_table_size(c.oid))::int8 AS bytes, "
+    "    SELECT CASE WHEN bool_or(c.reltuples < 0 AND pg_relation_size(c.oid) > 0) THEN NULL "
+    "                ELSE sum(greatest(c.reltuples, 0))::int8 END AS rows, sum(pg_table_size(c.oid))::int8 AS bytes, "
     "           sum(pg_relation_size(c.oid)) > 0 AS used "
     "    FROM tree JOIN pg_class c ON c.oid = tree.oid WHERE c.relkind = 'r') s "
     "WHERE s.used OR NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = "
@@ -114,7 +115,8 @@ Markup tracked_columns() {
     Markup const store =
         facts.null(i, 3) ? Markup("as the row says: ") + key(facts.text(i, 4)) : html::value(facts.text(i, 3));
     table.add({key(facts.text(i, 1) + "." + facts.text(i, 2)), store, key(facts.text(i, 5)),
-               html::count(facts.bigint(i, 6)), html::bytes(static_cast<double>(facts.bigint(i, 7)))});
+               facts.null(i, 6) ? "not analysed" : html::count(facts.bigint(i, 6)),
+               html::bytes(static_cast<double>(facts.bigint(i, 7)))});
   }
   if (table.empty()) return {};
   return element("h3", {}, "Which tables say so") + table.finish(facts.bigint(0, 8));
