@@ -7,7 +7,7 @@
 namespace audiostore::audit {
 namespace {
 
-constexpr int kMostTries = 3;  // for rows that change under us
+constexpr int kMostTries = 12;  // for rows that change under us: each try has a new chance
 
 std::string detail_of(const Candidate& candidate, const Suspect& suspect, const Evidence& after,
                       const RowEvidence* witness) {
