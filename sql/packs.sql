@@ -15,7 +15,8 @@ CREATE VIEW pk_queue AS SELECT * FROM audiostore.operations WHERE store LIKE 'pk
 CREATE VIEW pk_stored AS
     SELECT (SELECT coalesce(sum(key_count), 0) FROM audiostore.operation_packs WHERE store LIKE 'pk%') AS packed,
            (SELECT count(*) FROM audiostore.operation_rows WHERE store LIKE 'pk%') AS rows,
-           (SELECT count(*) FROM audiostore.operation_holes) AS holes;
+           (SELECT count(*) FROM audiostore.operation_holes h WHERE NOT EXISTS (SELECT FROM audiostore.operation_packs p
+               WHERE p.store NOT LIKE 'pk%' AND h.id BETWEEN p.id AND p.id + p.key_count - 1)) AS holes;
 CREATE PROCEDURE pk_drain(of text) LANGUAGE plpgsql AS $$
 BEGIN
     LOOP
