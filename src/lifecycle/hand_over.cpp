@@ -5,10 +5,8 @@
 #include "lifecycle/lead_over.hpp"
 #include "outbox/receipts.hpp"
 #include "pg/background.hpp"
-#include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
-#include "pg/memory_scope.hpp"
-#include "pg/statement.hpp"
+#include "pg/own_transaction.hpp"
 #include "pg/subtransaction.hpp"
 
 namespace audiostore::lifecycle {
@@ -19,16 +17,6 @@ constexpr std::size_t kAtOnce = 200;
 constexpr Milliseconds kSweep{60'000};
 
 TimePoint clock_now() { return SystemClock().now(); }
-
-template <class F>
-void in_transaction(pg::Transactions& transactions, F&& body) {
-  transactions.run([&] {
-    pg::Spi const spi;
-    pg::AsExtensionOwner const owner;
-    pg::MemoryScope const memory("audiostore moves");
-    body();
-  });
-}
 
 }  // namespace
 
@@ -54,7 +42,7 @@ TimePoint HandOver::step(TimePoint now) {
 void HandOver::find(TimePoint now) {
   std::vector<Move> moves;
   std::optional<double> retry_in;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore moves", [&] {
     if (now >= next_sweep_) {
       ended_ += static_cast<std::int64_t>(end_cancelled() + end_pointless());
       next_sweep_ = now + kSweep;
@@ -105,7 +93,7 @@ void HandOver::finish() {
   std::vector<std::int64_t> ids;
   for (Look const& look : looks_) ids.push_back(look.move.id);
   std::int64_t ended = 0;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore moves", [&] {
     std::vector<Move> same;
     std::vector<Move> written;
     for (Move& move : lock_done(ids)) {

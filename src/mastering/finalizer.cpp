@@ -6,11 +6,9 @@
 #include "base/hash.hpp"
 #include "mastering/decoder_process.hpp"
 #include "monitor/progress.hpp"
-#include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
-#include "pg/memory_scope.hpp"
+#include "pg/own_transaction.hpp"
 #include "pg/settings.hpp"
-#include "pg/statement.hpp"
 
 namespace audiostore::mastering {
 namespace {
@@ -29,16 +27,6 @@ constexpr std::uint64_t kMostFinalBytes = std::uint64_t{40} << 30;
 constexpr const char* kTemporaryFiles = "base/pgsql_tmp";
 
 TimePoint clock_now() { return SystemClock().now(); }
-
-template <class F>
-void in_transaction(pg::Transactions& transactions, F&& body) {
-  transactions.run([&] {
-    pg::Spi const spi;
-    pg::AsExtensionOwner const owner;
-    pg::MemoryScope const memory("audiostore mastering");
-    body();
-  });
-}
 
 // Failures that another attempt would meet again.
 bool lasting(ErrorKind kind) {
@@ -123,7 +111,7 @@ Finalizer::Finalizer(pg::Transactions& transactions, Patience patience)
 Finalizer::~Finalizer() = default;
 
 void Finalizer::recover() {
-  in_transaction(transactions_, [] { end_leases_of_the_dead(); });
+  pg::in_own_transaction(transactions_, "audiostore mastering", [] { end_leases_of_the_dead(); });
 }
 
 TimePoint Finalizer::step(TimePoint now) {
@@ -179,7 +167,7 @@ void Finalizer::claim(TimePoint now) {
   if (!look_wanted_ || now < not_before_) return;
   std::vector<Work> begun;
   std::size_t claimed = 0;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore mastering", [&] {
     std::vector<FinalizeJob> const jobs = claim_jobs(worker_, kLease, static_cast<int>(room));
     claimed = jobs.size();
     for (FinalizeJob const& job : jobs) begin(job, now, begun);
@@ -215,7 +203,7 @@ void Finalizer::look_for_raw(TimePoint now) {
     if (!work.error && work.stage == Stage::awaiting_put && work.look_at_put <= now) waiting.push_back(&work);
   }
   if (waiting.empty()) return;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore mastering", [&] {
     for (Work* work : waiting) {
       work->look_at_put = now + kLookForRaw;
       if (!raw_is_stored(work->asset)) {
@@ -327,7 +315,7 @@ void Finalizer::settle_finished() {
     if (work->error || work->stage == Stage::awaiting_settlement) over.push_back(work);
   }
   if (over.empty()) return;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore mastering", [&] {
     for (auto const& work : over) settle(*work);
   });
   // Only what is committed counts: after an error all of it is done again.
@@ -377,7 +365,7 @@ void Finalizer::extend(TimePoint now) {
   bool const due =
       std::any_of(works_.begin(), works_.end(), [&](Work const& work) { return work.leased_until - now < kLease / 2; });
   if (!due) return;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore mastering", [&] {
     for (Work& work : works_) {
       auto const failure = pg::attempt([&] { extend_claim(work.job, worker_, kLease); });
       if (failure) fail(work, as_error(*failure));
@@ -394,7 +382,7 @@ void Finalizer::stop() {
   works_.clear();
   free_decoders_.clear();
   for (auto const& decoder : decoders_) free_decoders_.push_back(decoder.get());
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore mastering", [&] {
     for (Work const& work : works) {
       auto const failure = pg::attempt([&] { give_back(work.job, worker_); });
       if (failure) monitor::note_error(failure->message);

@@ -1,18 +1,18 @@
+// Looking, claiming, starting; what becomes of it is in drain_outcomes.cpp.
+//
 // What would surprise you: a transient failure of a store as a whole (network, bucket, credentials) is first put to
 // the test by a probe request. Only when the probe fails too is the store paused; otherwise the operation alone is
 // to blame.
 #include "outbox/drain.hpp"
 
-#include "http/retry.hpp"
 #include "monitor/alerts.hpp"
 #include "monitor/progress.hpp"
+#include "outbox/emptied.hpp"
 #include "outbox/enqueue.hpp"
 #include "outbox/settle_packs.hpp"
-#include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
-#include "pg/memory_scope.hpp"
+#include "pg/own_transaction.hpp"
 #include "pg/settings.hpp"
-#include "pg/statement.hpp"
 
 namespace audiostore::outbox {
 namespace {
@@ -29,6 +29,10 @@ constexpr Milliseconds kLongestClaimPause{60000};
 // part in so many on it, as it finds its next work by claiming on; an idle one half of its time.
 constexpr int kBusyLookShare = 20;
 constexpr Milliseconds kBusyLookPause{50};
+// Where single rows keep coming, each look would find a few of them, and a claim and its settlement cost a flush of
+// the log however few they are: after a claim of this many, the next look gives others the time to gather.
+constexpr std::size_t kCrowd = 8;
+constexpr Milliseconds kGather{10};
 
 TimePoint from_timestamp(TimestampTz timestamp) {
   constexpr std::int64_t kEpochDifference =
@@ -37,12 +41,6 @@ TimePoint from_timestamp(TimestampTz timestamp) {
 }
 
 TimePoint clock_now() { return SystemClock().now(); }
-
-std::string describe(const Error& error) {
-  return error.detail().empty() ? error.message() : error.message() + ": " + error.detail();
-}
-
-bool transient_or_whole(ErrorKind kind) { return transient(kind) || concerns_whole_store(kind); }
 
 Task<void> probe_store(std::shared_ptr<foreign::OpenStore> store, std::optional<Error>& failure) {
   try {
@@ -53,17 +51,6 @@ Task<void> probe_store(std::shared_ptr<foreign::OpenStore> store, std::optional<
   } catch (const std::exception& error) {
     failure = Error(ErrorKind::internal, error.what());
   }
-}
-
-// One short transaction with everything that statements need.
-template <class F>
-void in_transaction(pg::Transactions& transactions, F&& body) {
-  transactions.run([&] {
-    pg::Spi const spi;
-    pg::AsExtensionOwner const owner;
-    pg::MemoryScope const memory("audiostore drain");
-    body();
-  });
 }
 
 }  // namespace
@@ -87,7 +74,7 @@ TimePoint Drain::step(TimePoint now) {
   settle_finished(now);
   extend(now);
   // Nobody calls before the time that we asked for unless something happened; too early for a look means later.
-  if (now >= look_again() || (!busy() && !looked_since_change_)) {
+  if (now >= look_again() || (!busy() && !looked_since_change_ && now >= gathers_until_)) {
     look(now);
   } else {
     look_wanted_ = true;
@@ -142,14 +129,17 @@ TimePoint Drain::next_time(TimePoint now) const {
 }
 
 TimePoint Drain::look_again() const {
-  if (!busy()) return looked_at_ + look_took_;
+  if (!busy()) return std::max(looked_at_ + look_took_, gathers_until_);
   return looked_at_ + std::max<TimePoint::duration>(kBusyLookShare * look_took_, kBusyLookPause);
 }
 
 void Drain::look(TimePoint now) {
   TimePoint const began = clock_now();
   std::vector<DueStore> due;
-  in_transaction(transactions_, [&] { due = due_stores(now); });
+  pg::in_own_transaction(transactions_, "audiostore drain", [&] {
+    due = due_stores(now);
+    if (due.empty()) truncate_emptied_packs();
+  });
   for (auto& [name, slot] : slots_) slot.next = DT_NOEND;
   for (DueStore const& found : due) {
     auto& slot = slots_[found.store];
@@ -184,7 +174,7 @@ void Drain::open(Slot& slot) {
 void Drain::claim_for(Slot& slot, TimePoint now) {
   Claim claimed;
   try {
-    in_transaction(transactions_, [&] {
+    pg::in_own_transaction(transactions_, "audiostore drain", [&] {
       slot.open.reset();  // options may have changed
       open(slot);
       ClaimRequest const request{.store = slot.name,
@@ -215,6 +205,7 @@ void Drain::claim_for(Slot& slot, TimePoint now) {
   slot.pack_position = claimed.reached_packs;
   slot.ready_until = now + kLease;
   if (!claimed.full) {
+    if (claimed.operations.size() >= kCrowd) gathers_until_ = now + kGather;
     // Whatever is left lies in the future, or behind: the next look tells.
     slot.next = DT_NOEND;
     if (claimed.operations.empty() && claimed.cancelled == 0) slot.not_again_before = now + kBlockedPause;
@@ -261,7 +252,7 @@ void Drain::start(Slot& slot, std::vector<Operation> operations) {
   Operation const& first = running.batch.operations.front();
   if (first.kind == Kind::copy || first.kind == Kind::move) {
     try {
-      in_transaction(transactions_, [&] {
+      pg::in_own_transaction(transactions_, "audiostore drain", [&] {
         foreign::StoreHandle const handle = foreign::find_store(first.target_store);
         running.batch.target = foreign::open_store(handle, handle.owner);
       });
@@ -284,7 +275,7 @@ void Drain::start_probe(Slot& slot) {
   if (!slot.open) {
     // It was the opening that failed: try just that again.
     try {
-      in_transaction(transactions_, [&] { open(slot); });
+      pg::in_own_transaction(transactions_, "audiostore drain", [&] { open(slot); });
     } catch (const Error& error) {
       pause(slot, error, clock_now());
       return;
@@ -305,11 +296,12 @@ void Drain::pause(Slot& slot, const Error& error, TimePoint now) {
   slot.probing = false;
   Milliseconds const longest = slot.open ? slot.open->config.common.max_retry_delay : Milliseconds(60000);
   slot.breaker.trip(now, longest, random_);
-  monitor::note_error(describe(error));
+  monitor::note_error(described(error));
   if (std::exchange(slot.alerted, true)) return;
-  std::string const message = "store \"" + slot.name + "\" is paused: " + describe(error);
-  in_transaction(transactions_,
-                 [&] { monitor::raise_alert({.name = "store_paused", .subject = slot.name, .message = message}); });
+  std::string const message = "store \"" + slot.name + "\" is paused: " + described(error);
+  pg::in_own_transaction(transactions_, "audiostore drain", [&] {
+    monitor::raise_alert({.name = "store_paused", .subject = slot.name, .message = message});
+  });
 }
 
 void Drain::claims_failed(Slot& slot, const std::string& why, TimePoint now) {
@@ -319,159 +311,9 @@ void Drain::claims_failed(Slot& slot, const std::string& why, TimePoint now) {
   monitor::note_error(message);
   slot.judged = false;
   if (slot.claims.failures() > 1) return;
-  in_transaction(transactions_,
-                 [&] { monitor::raise_alert({.name = "rows_unreadable", .subject = slot.name, .message = message}); });
-}
-
-Outcome Drain::failure(const store::Common& common, const Operation& operation, const Error& error, TimePoint now) {
-  http::RetryPolicy const policy{.max_attempts = common.max_attempts,
-                                 .first_delay = http::RetryPolicy{}.first_delay,
-                                 .max_delay = common.max_retry_delay};
-  auto const delay =
-      http::next_delay(operation.attempts, policy, {.kind = error.kind(), .retry_after = std::nullopt}, random_);
-  Outcome outcome{.id = operation.id,
-                  .pack = operation.pack,
-                  .result = Outcome::Result::failed,
-                  .in_doubt = outcome_unknown(error.kind()),
-                  .error = describe(error)};
-  outcome.move = operation.kind == Kind::move;
-  if (delay) outcome.retry_at = now + *delay;
-  return outcome;
-}
-
-void Drain::outcomes_of(Running& running, TimePoint now, std::vector<Outcome>& outcomes) {
-  Batch& batch = running.batch;
-  std::uint64_t failed = 0;
-  std::uint64_t octets = 0;
-  for (std::size_t i = 0; i < batch.operations.size(); i++) {
-    Operation const& operation = batch.operations[i];
-    std::optional<Error> const& error = batch.errors[i];
-    if (!error) {
-      octets += operation.payload.size();
-      Outcome outcome{.id = operation.id,
-                      .tid = operation.tid,
-                      .pack = operation.pack,
-                      .result = Outcome::Result::done,
-                      .receipt = operation.receipt};
-      if (operation.receipt) outcome.etag = operation.etag;
-      if (operation.kind == Kind::move) {
-        outcome.result = Outcome::Result::copied;
-        outcome.key = operation.key;
-        outcome.store = batch.store;
-      }
-      outcomes.push_back(std::move(outcome));
-      continue;
-    }
-    failed++;
-    if (concerns_whole_store(error->kind())) {
-      // Is it the store or this operation? The probe tells; until then nothing else is sent.
-      Breaker& breaker = running.slot->breaker;
-      if (!breaker.tripped()) breaker.trip(now, Milliseconds(1), random_);
-      running.slot->suspects.push_back({.operation = operation, .error = *error});
-    } else {
-      outcomes.push_back(failure(batch.source->config.common, operation, *error, now));
-    }
-  }
-  if (failed > 0) {
-    for (auto const& error : batch.errors) {
-      if (error) {
-        monitor::note_error(describe(*error));
-        break;
-      }
-    }
-  }
-  monitor::Progress const progress{.done = batch.operations.size() - failed, .failed = failed, .bytes = octets};
-  monitor::count(progress);
-  drained_.operations += static_cast<std::int64_t>(progress.done);
-  drained_.bytes += static_cast<std::int64_t>(progress.bytes);
-}
-
-void Drain::suspects_settled(Slot& slot, bool store_is_broken, TimePoint now, std::vector<Outcome>& outcomes) {
-  for (Suspect const& suspect : slot.suspects) {
-    if (store_is_broken) {
-      outcomes.push_back(
-          {.id = suspect.operation.id, .pack = suspect.operation.pack, .result = Outcome::Result::unsent});
-    } else {
-      outcomes.push_back(failure(slot.open->config.common, suspect.operation, suspect.error, now));
-    }
-  }
-  slot.suspects.clear();
-}
-
-void Drain::settle_finished(TimePoint now) {
-  std::vector<std::pair<Slot*, Error>> broken;
-  std::vector<Outcome> outcomes;
-  for (auto running = running_.begin(); running != running_.end();) {
-    if (!running->done) {
-      ++running;
-      continue;
-    }
-    Slot& slot = *running->slot;
-    slot.in_flight--;
-    std::size_t const first = outcomes.size();
-    if (running->probe) {
-      slot.probing = false;
-      bool const still_broken = running->probe_error && transient_or_whole(running->probe_error->kind());
-      suspects_settled(slot, still_broken, now, outcomes);
-      if (still_broken) {
-        broken.emplace_back(&slot, *running->probe_error);
-      } else {
-        slot.breaker.close();
-        slot.alerted = false;
-        unsettled_.recovered.push_back(slot.name);
-      }
-    } else {
-      outcomes_of(*running, now, outcomes);
-    }
-    for (std::size_t i = first; i < outcomes.size(); i++) {
-      Outcome const& outcome = outcomes[i];
-      if (outcome.result == Outcome::Result::failed && !outcome.retry_at) {
-        unsettled_.died.emplace_back(slot.name, outcome.error);
-      }
-      // An alert may be left from a process before us.
-      if (outcome.result == Outcome::Result::done && !std::exchange(slot.proven, true)) {
-        unsettled_.recovered.push_back(slot.name);
-      }
-    }
-    running = running_.erase(running);
-  }
-  note(std::move(outcomes));
-  settle_noted();
-  for (auto& [slot, error] : broken) pause(*slot, error, now);
-}
-
-void Drain::note(std::vector<Outcome> outcomes) {
-  for (Outcome& outcome : outcomes) {
-    if (outcome.pack == 0) {
-      unsettled_.outcomes.push_back(std::move(outcome));
-      continue;
-    }
-    auto const found = packs_.find(outcome.pack);
-    if (found == packs_.end()) continue;
-    ClaimedPack& pack = found->second;
-    pack.outcome.outcomes.push_back(std::move(outcome));
-    if (pack.outcome.outcomes.size() < pack.keys) continue;
-    unsettled_.packs.push_back(std::move(pack.outcome));
-    packs_.erase(found);
-  }
-}
-
-// Only a commit makes us forget: after an error the next step tries again.
-void Drain::settle_noted() {
-  if (unsettled_.empty()) return;
-  looked_since_change_ = false;
-  in_transaction(transactions_, [&] {
-    settle(unsettled_.outcomes);
-    settle_packs(unsettled_.packs);
-    for (std::string const& store : unsettled_.recovered) monitor::clear_alert("store_paused", store);
-    for (std::string const& store : unsettled_.judged) monitor::clear_alert("rows_unreadable", store);
-    for (auto const& [store, error] : unsettled_.died) {
-      std::string message = "an operation of store \"";
-      message.append(store).append("\" was given up: ").append(error);
-      monitor::raise_alert({.name = "dead_operation", .subject = store, .message = message});
-    }
+  pg::in_own_transaction(transactions_, "audiostore drain", [&] {
+    monitor::raise_alert({.name = "rows_unreadable", .subject = slot.name, .message = message});
   });
-  unsettled_ = {};
 }
 
 void Drain::extend(TimePoint now) {
@@ -504,7 +346,7 @@ void Drain::extend(TimePoint now) {
   std::vector<std::int64_t> packs;
   packs.reserve(packs_.size());
   for (auto const& [id, pack] : packs_) packs.push_back(id);
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore drain", [&] {
     if (!ids.empty()) extend_leases(ids, now + kLease);
     if (!packs.empty()) {
       extend_pack_leases(packs, now + kLease);
@@ -542,7 +384,7 @@ void Drain::stop() {
 }
 
 void Drain::recover() {
-  in_transaction(transactions_, [] { release_lost_claims(); });
+  pg::in_own_transaction(transactions_, "audiostore drain", [] { release_lost_claims(); });
 }
 
 Drained drain_now() {

@@ -135,6 +135,7 @@ class Drain {
   std::int64_t drained_before_ = 0;
   TimePoint looked_at_{};
   TimePoint::duration look_took_{};
+  TimePoint gathers_until_{};  // what is queued until then is claimed together
   bool nothing_due_ = false;
   bool looked_since_change_ = false;
   bool look_wanted_ = false;

@@ -25,7 +25,6 @@ bool PackClaims::claim(const DueRows& due, std::vector<Pack>& claimed) {
   Pack pack;
   std::size_t keys = 0;
   pg::call([&] {
-    relations_.open_all();
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
     IndexScanDesc const scan = begin_due_scan(relations_.packs(), relations_.due_index(), snapshot, due);
     while (keys < due.limit && index_getnext_slot(scan, ForwardScanDirection, relations_.slot())) {
@@ -75,7 +74,6 @@ void PackClaims::remove_holes(std::span<const Hole> holes) {
 
 void PackClaims::replace(const Pack& pack, std::span<Pack> parts) {
   pg::call([&] {
-    relations_.open_all();
     remove_version(relations_.packs(), pack.tid);
     CommandCounterIncrement();
     if (!parts.empty()) relations_.insert(parts);
@@ -87,7 +85,6 @@ std::optional<Pack> PackClaims::find_claimed(std::int64_t id) {
   Pack pack;
   bool found = false;
   pg::call([&] {
-    relations_.open_all();
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
     IndexScanDesc const scan = begin_id_scan(relations_.packs(), relations_.id_index(), snapshot, id, id);
     found = index_getnext_slot(scan, ForwardScanDirection, relations_.slot());
@@ -102,7 +99,6 @@ std::optional<Pack> PackClaims::find_claimed(std::int64_t id) {
 
 bool PackClaims::remove_claimed(std::int64_t id, ItemPointerData tid) {
   return pg::call([&] {
-    relations_.open_all();
     TupleTableSlot* const slot = relations_.slot();
     if (!ItemPointerIsValid(&tid) || ItemPointerGetBlockNumber(&tid) >= RelationGetNumberOfBlocks(relations_.packs()) ||
         !table_tuple_fetch_row_version(relations_.packs(), &tid, SnapshotAny, slot)) {

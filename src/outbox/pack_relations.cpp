@@ -16,13 +16,18 @@ std::string_view text_of(Datum value) {
   return {VARDATA_ANY(text), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(text))};
 }
 
-Relation open_own_index(const char* name) {
-  Oid const index = get_relname_relid(name, get_namespace_oid("audiostore", false));
+Relation open_index(Oid index, const char* name) {
+  if (!OidIsValid(index)) index = get_relname_relid(name, get_namespace_oid("audiostore", false));
   if (!OidIsValid(index)) {
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("index \"%s\" is missing", name),
             errhint("Restore the indexes of the extension's tables operation_packs and operation_holes."));
   }
   return index_open(index, RowExclusiveLock);
+}
+
+Relation open_once(Relation& index, const char* name) {
+  if (index == nullptr) index = open_index(InvalidOid, name);
+  return index;
 }
 
 }  // namespace
@@ -39,7 +44,9 @@ IndexScanDesc begin_id_scan(Relation heap, Relation index, Snapshot snapshot, st
 
 PackRelations::PackRelations() {
   Oid const packs = pg::own_relation("operation_packs");
-  if (OidIsValid(packs)) packs_ = pg::call([packs] { return table_open(packs, RowExclusiveLock); });
+  if (!OidIsValid(packs)) return;
+  packs_ = pg::call([packs] { return table_open(packs, RowExclusiveLock); });
+  if (!empty()) keys_oid_ = pg::own_relation("operation_packs_keys");
 }
 
 PackRelations::~PackRelations() {
@@ -50,7 +57,6 @@ PackRelations::~PackRelations() {
       pack_writer_.close();
       hole_writer_.close();
       if (slot_ != nullptr) ExecDropSingleTupleTableSlot(slot_);
-      if (hole_slot_ != nullptr) ExecDropSingleTupleTableSlot(hole_slot_);
       for (Relation const index : {keys_, due_, id_, holes_id_}) {
         if (index != nullptr) index_close(index, NoLock);
       }
@@ -62,26 +68,40 @@ PackRelations::~PackRelations() {
   }
 }
 
-void PackRelations::open_all() {
-  if (slot_ != nullptr) return;
+Relation PackRelations::packs() const {
   if (packs_ == nullptr) {
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"audiostore.operation_packs\" does not exist"),
             errhint("Create the extension audiostore in this database."));
   }
-  keys_ = open_own_index("operation_packs_keys");
-  due_ = open_own_index("operation_packs_due");
-  id_ = open_own_index("operation_packs_pkey");
-  Oid const holes = get_relname_relid("operation_holes", get_namespace_oid("audiostore", false));
-  holes_ = table_open(holes, RowExclusiveLock);
-  holes_id_ = open_own_index("operation_holes_id");
-  hole_slot_ = table_slot_create(holes_, nullptr);
-  slot_ = table_slot_create(packs_, nullptr);
+  return packs_;
 }
 
-bool PackRelations::no_holes() {
-  open_all();
-  return RelationGetNumberOfBlocks(holes_) == 0;
+Relation PackRelations::keys_index() const {
+  if (keys_ == nullptr) keys_ = open_index(keys_oid_, "operation_packs_keys");
+  return keys_;
 }
+
+Relation PackRelations::due_index() const { return open_once(due_, "operation_packs_due"); }
+Relation PackRelations::id_index() const { return open_once(id_, "operation_packs_pkey"); }
+Relation PackRelations::holes_index() const { return open_once(holes_id_, "operation_holes_id"); }
+
+Relation PackRelations::holes() const {
+  if (holes_ == nullptr) {
+    holes_ = table_open(get_relname_relid("operation_holes", get_namespace_oid("audiostore", false)), RowExclusiveLock);
+  }
+  return holes_;
+}
+
+TupleTableSlot* PackRelations::slot() const {
+  if (slot_ == nullptr) {
+    MemoryContext const outer = MemoryContextSwitchTo(memory_);
+    slot_ = table_slot_create(packs(), nullptr);
+    MemoryContextSwitchTo(outer);
+  }
+  return slot_;
+}
+
+bool PackRelations::no_holes() const { return RelationGetNumberOfBlocks(holes()) == 0; }
 
 HeapTuple PackRelations::form(const Pack& pack) const {
   Datum values[pack_column::count] = {};
@@ -106,7 +126,7 @@ HeapTuple PackRelations::form(const Pack& pack) const {
   set_unless(pack.reason.empty(), pack_column::reason, make_text(pack.reason));
   set_unless(pack.last_error.empty(), pack_column::last_error, make_text(pack.last_error));
   set(pack_column::keys, make_text(pack.keys));
-  return heap_form_tuple(RelationGetDescr(packs_), values, nulls);
+  return heap_form_tuple(RelationGetDescr(packs()), values, nulls);
 }
 
 void PackRelations::read(TupleTableSlot* row, Pack& pack) {
@@ -141,11 +161,10 @@ std::string_view PackRelations::keys_of(TupleTableSlot* row) {
 
 void PackRelations::insert(std::span<Pack> packs) {
   constexpr std::size_t kAtOnce = 32;
-  open_all();
-  pack_writer_.open(packs_);
+  pack_writer_.open(this->packs());
   TupleTableSlot* slots[kAtOnce] = {};
   MemoryContext const batch = AllocSetContextCreate(CurrentMemoryContext, "audiostore packs", ALLOCSET_DEFAULT_SIZES);
-  for (auto& slot : slots) slot = MakeSingleTupleTableSlot(RelationGetDescr(packs_), &TTSOpsHeapTuple);
+  for (auto& slot : slots) slot = MakeSingleTupleTableSlot(RelationGetDescr(this->packs()), &TTSOpsHeapTuple);
   for (std::size_t first = 0; first < packs.size(); first += kAtOnce) {
     CHECK_FOR_INTERRUPTS();
     auto const some = packs.subspan(first, std::min(kAtOnce, packs.size() - first));
@@ -164,11 +183,10 @@ void PackRelations::insert(std::span<Pack> packs) {
 }
 
 bool PackRelations::update(Pack& pack) {
-  open_all();
-  pack_writer_.open(packs_);
+  pack_writer_.open(packs());
   MemoryContext const each = AllocSetContextCreate(CurrentMemoryContext, "audiostore pack", ALLOCSET_DEFAULT_SIZES);
   MemoryContext const outer = MemoryContextSwitchTo(each);
-  TupleTableSlot* const changed = MakeSingleTupleTableSlot(RelationGetDescr(packs_), &TTSOpsHeapTuple);
+  TupleTableSlot* const changed = MakeSingleTupleTableSlot(RelationGetDescr(packs()), &TTSOpsHeapTuple);
   ExecStoreHeapTuple(form(pack), changed, false);
   bool needs_entries = false;
   ItemPointerData tid = pack.tid;
@@ -184,15 +202,14 @@ bool PackRelations::update(Pack& pack) {
 }
 
 ItemPointerData PackRelations::insert_hole(std::int64_t id) {
-  open_all();
-  hole_writer_.open(holes_);
-  ExecClearTuple(hole_slot_);
-  hole_slot_->tts_values[0] = Int64GetDatum(id);
-  hole_slot_->tts_isnull[0] = false;
-  ExecStoreVirtualTuple(hole_slot_);
-  hole_writer_.insert(hole_slot_);
-  ItemPointerData const at = hole_slot_->tts_tid;
-  ExecClearTuple(hole_slot_);
+  hole_writer_.open(holes());
+  TupleTableSlot* const hole = table_slot_create(holes_, nullptr);
+  hole->tts_values[0] = Int64GetDatum(id);
+  hole->tts_isnull[0] = false;
+  ExecStoreVirtualTuple(hole);
+  hole_writer_.insert(hole);
+  ItemPointerData const at = hole->tts_tid;
+  ExecDropSingleTupleTableSlot(hole);
   return at;
 }
 

@@ -20,18 +20,18 @@ class PackRelations {
   PackRelations(const PackRelations&) = delete;
   PackRelations& operator=(const PackRelations&) = delete;
 
-  // Nobody has any, not even in a transaction in progress. Next to free; the rest is opened when it is needed.
+  // Nobody has any, not even in a transaction in progress. Next to free.
   bool empty() const { return packs_ == nullptr || RelationGetNumberOfBlocks(packs_) == 0; }
-  bool no_holes();
-  void open_all();
+  bool no_holes() const;
 
-  Relation packs() const { return packs_; }
-  Relation keys_index() const { return keys_; }
-  Relation due_index() const { return due_; }
-  Relation id_index() const { return id_; }
-  Relation holes() const { return holes_; }
-  Relation holes_index() const { return holes_id_; }
-  TupleTableSlot* slot() const { return slot_; }
+  // Opened when they are first asked for: a lookup that finds nothing needs the packs and one index.
+  Relation packs() const;
+  Relation keys_index() const;
+  Relation due_index() const;
+  Relation id_index() const;
+  Relation holes() const;
+  Relation holes_index() const;
+  TupleTableSlot* slot() const;
 
   // Sets their places.
   void insert(std::span<Pack> packs);
@@ -45,14 +45,15 @@ class PackRelations {
  private:
   HeapTuple form(const Pack& pack) const;
 
+  MemoryContext memory_ = CurrentMemoryContext;
   Relation packs_ = nullptr;
-  Relation keys_ = nullptr;
-  Relation due_ = nullptr;
-  Relation id_ = nullptr;
-  Relation holes_ = nullptr;
-  Relation holes_id_ = nullptr;
-  TupleTableSlot* slot_ = nullptr;
-  TupleTableSlot* hole_slot_ = nullptr;
+  Oid keys_oid_ = InvalidOid;
+  mutable Relation keys_ = nullptr;
+  mutable Relation due_ = nullptr;
+  mutable Relation id_ = nullptr;
+  mutable Relation holes_ = nullptr;
+  mutable Relation holes_id_ = nullptr;
+  mutable TupleTableSlot* slot_ = nullptr;
   TableWriter pack_writer_;
   TableWriter hole_writer_;
 };

@@ -248,7 +248,6 @@ Hit find_in_statement(const PackRelations& relations, KeysScan& scan, std::int64
 // Calls consider(hit) for the delete of this key in the packs of each statement, until it returns true.
 template <class F>
 void for_each_hit(PackRelations& relations, std::string_view store, std::string_view key, F&& consider) {
-  relations.open_all();
   Datum const key_datum = make_text(key);
   KeysScan scan(relations, store);
   std::int64_t statement = PG_INT64_MIN;
@@ -365,7 +364,6 @@ std::vector<std::size_t> PackTable::among(std::string_view store, std::span<cons
   std::vector<std::size_t> found;
   std::vector<std::int64_t> holes;
   pg::call([&] {
-    relations_.open_all();
     KeysScan scan(relations_, store);
     // Again where it met dead rows, as find_in_statement().
     for (int before = -1, dead = 0; dead > before;) {

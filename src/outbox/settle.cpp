@@ -80,6 +80,10 @@ void settle_copied(const Outcome& outcome) {
 
 }  // namespace
 
+std::string described(const Error& error) {
+  return error.detail().empty() ? error.message() : error.message() + ": " + error.detail();
+}
+
 void settle(const std::vector<Outcome>& outcomes) {
   std::vector<ClaimedRow> done;
   std::vector<std::int64_t> unsent;

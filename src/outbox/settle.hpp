@@ -35,6 +35,9 @@ struct Outcome {
   bool move = false;                       // failed: it was a move
 };
 
+// What an outcome, or an alert, says of an error.
+std::string described(const Error& error);
+
 // All the deletes of a pack that were claimed.
 struct PackOutcome {
   std::int64_t id = 0;

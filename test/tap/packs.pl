@@ -38,7 +38,7 @@ my $server = Audiostore::HttpServer->start(
         return [200, {}, "<DeleteResult>$refused</DeleteResult>"];
     });
 my $url = $server->url;
-my $node = new_server('main', conf => 'restart_after_crash = on');
+my $node = new_server('main', conf => "restart_after_crash = on\nmax_prepared_transactions = 4");
 $node->start;
 sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query); }
 sql(<<"SQL");
@@ -108,6 +108,25 @@ isnt(sql('SELECT string_agg(ctid::text, $$ $$) FROM audiostore.operation_packs')
 have('gate');
 ok(empty_queue(), 'they are settled');
 is(log_count($node, qr/ERROR:(?!.*is being deleted)/), 0, 'without an error');
+
+# ---- their files, when all of them are done -----------------------------------------------------------------------
+
+my $files = q{SELECT pg_relation_size('audiostore.operation_packs') + pg_relation_size('audiostore.operation_holes')};
+ok($node->poll_query_until('postgres', "$files", '0'), 'what is done leaves no files that statements would have to look through');
+fill(3000, 'WHEN false THEN NULL');
+sql("BEGIN; DELETE FROM takes; PREPARE TRANSACTION 'writer'");
+sql("BEGIN; LOCK TABLE audiostore.operation_holes IN ACCESS SHARE MODE; PREPARE TRANSACTION 'reader'");
+sql("INSERT INTO takes SELECT i, 'take/other' || i FROM generate_series(10001, 10002) i");
+sql("DELETE FROM takes WHERE id > 10000");
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM audiostore.operations'), 'the worker has looked');
+cmp_ok(sql($files), '>', 0, 'packs of a transaction that is prepared stay');
+sql("COMMIT PREPARED 'writer'");
+ok(empty_queue(), 'and are done when it commits');
+sql("INSERT INTO takes VALUES (1, 'take/000001'); DELETE FROM takes");
+ok(empty_queue(), 'and so is a row after them');
+cmp_ok(sql($files), '>', 0, 'nobody waits for a reader, who keeps the files');
+sql("COMMIT PREPARED 'reader'");
+ok($node->poll_query_until('postgres', "$files", '0'), 'and then they go');
 
 # ---- kill -9 while packs are drained -----------------------------------------------------------------------------
 

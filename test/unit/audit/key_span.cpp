@@ -15,6 +15,7 @@ TEST(KeyPrefix, IsAFolderUnlessAStarSaysOtherwise) {
 
 std::vector<Milestone> even(const std::string& prefix, int count, double keys) {
   std::vector<Milestone> milestones;
+  milestones.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; i++) milestones.push_back({prefix + std::to_string(1000 + i), keys});
   return milestones;
 }

@@ -91,8 +91,10 @@ TEST(PageMerge, OnlyTheSpanCounts) {
 
 TEST(PageMerge, VerifiesTheSampleOfRowsThatStateAChecksum) {
   std::vector<std::string> keys;
+  keys.reserve(1000);
   for (int i = 0; i < 1000; i++) keys.push_back("k" + std::to_string(10000 + i));
   std::vector<Row> rows;
+  rows.reserve(keys.size());
   for (auto const& key : keys) rows.push_back({.key = key, .size = {}, .checksum = key.back() != '9'});
   PageMerge all(objects_of(keys), {.prefix = "", .after = "", .until = {}}, {.cutoff = kCutoff, .verify = true});
   EXPECT_EQ(merged(all, {{1, rows}}).size(), 900U);

@@ -49,6 +49,7 @@ TEST(FrontCoding, StopsWhereThereIsNoRoomLeft) {
 // A part of the strings never takes more room than all of them did: packs are split in place.
 TEST(FrontCoding, PartsAreNoLargerThanTheWhole) {
   std::vector<std::string> strings;
+  strings.reserve(40);
   for (int i = 0; i < 40; i++) strings.push_back("a/rather/long/beginning/" + std::to_string(i * i));
   std::sort(strings.begin(), strings.end());
   std::vector<std::string_view> const views(strings.begin(), strings.end());
