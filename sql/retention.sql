@@ -110,12 +110,12 @@ SELECT count(*) FROM parts;
 CREATE TABLE aged (id integer PRIMARY KEY, path text, size bigint, made timestamp);
 CREATE INDEX ON aged (made);
 SELECT audiostore.track('aged', 'path', store => 'rt', size_column => 'size');
-INSERT INTO aged SELECT n, 'aged/' || n, 2, now() - interval '20 days' - CASE WHEN n <= 2500 THEN n * interval '1 second' ELSE '0' END
-FROM generate_series(1, 5000) n;
-INSERT INTO aged SELECT n, 'aged/' || n, 2, now() - interval '10 days' + n * interval '1 second' FROM generate_series(5001, 9000) n;
-INSERT INTO aged SELECT n, 'aged/' || n, 2, now() FROM generate_series(9001, 9010) n;
+INSERT INTO aged SELECT n, 'aged/' || n, 2, now() - interval '20 days' - CASE WHEN n <= 1200 THEN n * interval '1 second' ELSE '0' END
+FROM generate_series(1, 2600) n;
+INSERT INTO aged SELECT n, 'aged/' || n, 2, now() - interval '10 days' + n * interval '1 second' FROM generate_series(2601, 4000) n;
+INSERT INTO aged SELECT n, 'aged/' || n, 2, now() FROM generate_series(4001, 4010) n;
 CREATE TABLE holding (aged integer REFERENCES aged);
-INSERT INTO holding VALUES (1), (2500), (2501), (2600), (5000), (5001), (9000);
+INSERT INTO holding VALUES (1), (1200), (1201), (1300), (2600), (2601), (4000);
 SELECT audiostore.add_retention_policy('aged', '1 day', 'made', 'id <> 17') AS aged \gset
 CALL audiostore.run('policies');
 SELECT last_rows, last_bytes, last_kept FROM audiostore.policy_status WHERE id = :aged;
