@@ -1,9 +1,9 @@
 // A retention policy's run over the rows of its table, batch by batch, each inside the caller's transaction.
 //
-// Where the age has an index, a batch of deletes is one statement over a range of ages, which is as quick as it gets. It
-// may meet a row that somebody has locked, or one that cannot go. Then it is as if it had not been, and the batch is done
-// row by row: those that nobody has locked are locked, and deleted together; when that fails they are halved until the
-// rows that are to blame are found; these are passed over, and the others go.
+// Where the age has an index, a batch of deletes is one statement over a range of ages, which is as quick as it gets.
+// It may meet a row that somebody has locked, or one that cannot go. Then it is as if it had not been, and the batch is
+// done row by row: those that nobody has locked are locked, and deleted together; when that fails they are halved until
+// the rows that are to blame are found; these are passed over, and the others go.
 #pragma once
 
 #include <optional>
@@ -37,10 +37,7 @@ class Retention {
     ItemPointerData tid;
     std::int64_t bytes;
   };
-  // False: nothing has happened, and the batch has to be done row by row.
-  bool delete_range(RowCounts& counts);
-  bool can_delete_ranges();
-  void change_rows(RowCounts& counts);
+  // The statements of delete_range() on one leaf.
   struct Ranges {
     Ranges(const RowRule& rule, Oid relation, WithinAge within);
     Oid leaf;
@@ -49,6 +46,10 @@ class Retention {
     pg::OwnedStatement find_edge;
     pg::OwnedStatement remove;
   };
+  // False: nothing has happened, and the batch has to be done row by row.
+  bool delete_range(RowCounts& counts);
+  bool can_delete_ranges();
+  void change_rows(RowCounts& counts);
   std::vector<Row> find();
   void change(std::span<const Row> rows, RowCounts& counts) const;
 

@@ -46,8 +46,8 @@ struct FindRows {
   std::string locking;
 };
 std::string find_rows_sql(const RowRule& rule, Oid leaf, const FindRows& find);
-// Of what is due and comes after a place, in the order of age. $1 to $3 as in find_rows_sql(); whether the place is within
-// the rows of one age, or before all of them.
+// Of what is due and comes after a place, in the order of age. $1 to $3 as in find_rows_sql(); whether the place is
+// within the rows of one age, or before all of them.
 enum class WithinAge { no, yes };
 // The age of the one that $4 come before.
 std::string find_edge_sql(const RowRule& rule, Oid leaf, WithinAge within_age);
