@@ -106,6 +106,25 @@ CALL audiostore.run('policies');
 SELECT last_rows FROM rt_status;
 SELECT count(*) FROM parts;
 
+-- With an index on the age, too; and some of the rows cannot go.
+CREATE TABLE aged (id integer PRIMARY KEY, path text, size bigint, made timestamp);
+CREATE INDEX ON aged (made);
+SELECT audiostore.track('aged', 'path', store => 'rt', size_column => 'size');
+INSERT INTO aged SELECT n, 'aged/' || n, 2, now() - interval '20 days' - CASE WHEN n <= 1200 THEN n * interval '1 second' ELSE '0' END
+FROM generate_series(1, 2600) n;
+INSERT INTO aged SELECT n, 'aged/' || n, 2, now() - interval '10 days' + n * interval '1 second' FROM generate_series(2601, 4000) n;
+INSERT INTO aged SELECT n, 'aged/' || n, 2, now() FROM generate_series(4001, 4010) n;
+CREATE TABLE holding (aged integer REFERENCES aged);
+INSERT INTO holding VALUES (1), (1200), (1201), (1300), (2600), (2601), (4000);
+SELECT audiostore.add_retention_policy('aged', '1 day', 'made', 'id <> 17') AS aged \gset
+CALL audiostore.run('policies');
+SELECT last_rows, last_bytes, last_kept FROM audiostore.policy_status WHERE id = :aged;
+SELECT string_agg(id::text, ' ' ORDER BY id) FROM aged;
+SELECT count(*) FROM audiostore.operations WHERE store = 'rt' AND key LIKE 'aged/%';
+SELECT audiostore.remove_policy(:aged);
+DROP TABLE holding, aged;
+DELETE FROM audiostore.operations WHERE store = 'rt';
+
 -- A trigger that keeps rows does not keep the policy busy.
 CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER keep BEFORE DELETE ON parts_0 FOR EACH ROW EXECUTE FUNCTION keep();

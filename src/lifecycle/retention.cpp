@@ -13,6 +13,20 @@ namespace {
 constexpr std::array<Oid, 4> kFindTypes{TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID, INT8OID};
 constexpr std::array<Oid, 1> kChangeTypes{TIDARRAYOID};
 
+// What would be checked at the end of the transaction would fail all of it, and must not run by itself here.
+void check_constraints_at_once() { execute("SET CONSTRAINTS ALL IMMEDIATE", {}, {}); }
+
+// A trigger or a rule may keep rows, and then somebody has to know which ones were asked for.
+bool may_keep_rows(Oid relation) {
+  return pg::call([relation] {
+    Relation const table = table_open(relation, AccessShareLock);
+    bool const keeps =
+        table->rd_rules != nullptr || (table->trigdesc != nullptr && table->trigdesc->trig_delete_before_row);
+    table_close(table, NoLock);
+    return keeps;
+  });
+}
+
 FindRows find_locked() { return {.columns = {}, .where = {}, .locking = " FOR UPDATE SKIP LOCKED"}; }
 
 template <class Row>
@@ -35,11 +49,58 @@ bool Retention::run_batch(RowCounts& counts) {
   if (walk_.over()) return false;
   tracking::OwnersRights const rights(owner_);
   limit_waits();
+  if (!delete_range(counts)) change_rows(counts);
+  check_kept(counts);
+  return !walk_.over();
+}
+
+// What is known of the leaf is found out once, but for triggers, which may come in the middle of a run.
+bool Retention::can_delete_ranges() {
+  if (rule_.action != "delete" || rule_.age_column.empty() || may_keep_rows(walk_.leaf())) return false;
+  auto const within_age = ItemPointerIsValid(&walk_.place().tid) ? WithinAge::yes : WithinAge::no;
+  if (!ranges_ || ranges_->leaf != walk_.leaf() || ranges_->within_age != within_age) {
+    ranges_.emplace(rule_, walk_.leaf(), within_age);
+  }
+  return ranges_->has_index;
+}
+
+Retention::Ranges::Ranges(const RowRule& rule, Oid relation, WithinAge within)
+    : leaf(relation),
+      within_age(within),
+      has_index(has_index_on(relation, rule.age_column)),
+      find_edge(find_edge_sql(rule, relation, within), {TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID, INT8OID}),
+      remove(delete_range_sql(rule, relation, within), {TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID, TIMESTAMPTZOID}) {}
+
+bool Retention::delete_range(RowCounts& counts) {
+  if (!can_delete_ranges()) return false;
+  RowWalk::Place place = walk_.place();
+  std::array<Datum, 4> values{TimestampTzGetDatum(before_), TimestampTzGetDatum(place.age), PointerGetDatum(&place.tid),
+                              Int64GetDatum(static_cast<std::int64_t>(RowWalk::kBatch))};
+  std::optional<TimestampTz> edge;
+  if (ranges_->find_edge.execute(values) > 0) edge = pg::Rows().timestamp(0, 1);
+  // More rows of one age than a batch may have?
+  if (edge && *edge <= place.age) return false;
+  values[3] = TimestampTzGetDatum(edge.value_or(before_));
+  std::uint64_t deleted = 0;
+  std::int64_t bytes = 0;
+  auto const failure = pg::attempt([&] {
+    limit_waits(Wait::not_at_all);
+    check_constraints_at_once();
+    deleted = ranges_->remove.execute(values);
+    pg::Rows const sizes;
+    for (std::size_t i = 0; i < sizes.size(); i++) bytes += sizes.null(i, 1) ? 0 : sizes.bigint(i, 1);
+  });
+  if (failure) return false;
+  counts.rows += static_cast<std::int64_t>(deleted);
+  counts.bytes += bytes;
+  walk_.advance_to(edge);
+  return true;
+}
+
+void Retention::change_rows(RowCounts& counts) {
   std::vector<Row> const rows = find();
   if (!rows.empty()) change(rows, counts);
-  check_kept(counts);
   walk_.advance(rows.size());
-  return !walk_.over();
 }
 
 std::vector<Retention::Row> Retention::find() {
@@ -56,8 +117,7 @@ std::vector<Retention::Row> Retention::find() {
 void Retention::change(std::span<const Row> rows, RowCounts& counts) const {
   std::uint64_t changed = 0;
   auto const failure = pg::attempt([&] {
-    // What would be checked at the end of the transaction would fail all of it, and must not run by itself here.
-    execute("SET CONSTRAINTS ALL IMMEDIATE", {}, {});
+    check_constraints_at_once();
     std::array<Datum, 1> const values{tids_of(rows)};
     changed = execute(change_rows_sql(rule_, walk_.leaf()), kChangeTypes, values);
   });

@@ -1,6 +1,7 @@
 #include "lifecycle/row_checks.hpp"
 
 #include "lifecycle/intervals.hpp"
+#include "lifecycle/row_statements.hpp"
 #include "pg/identity.hpp"
 
 namespace audiostore::lifecycle {
@@ -64,11 +65,7 @@ std::string jsonb_text(Datum jsonb) {
 
 void advise_index(const RowRule& rule) {
   if (rule.age_column.empty()) return;
-  static pg::Statement find(
-      "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
-      " WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL",
-      {OIDOID, TEXTOID});
-  if (find.execute({ObjectIdGetDatum(rule.relation), pg::text_argument(rule.age_column)}) > 0) return;
+  if (has_index_on(rule.relation, rule.age_column)) return;
   pg::call([&] {
     ereport(NOTICE, errmsg("table \"%s\" has no index on \"%s\"", get_rel_name(rule.relation), rule.age_column.c_str()),
             errdetail("The policy reads the whole table for each batch of rows."),

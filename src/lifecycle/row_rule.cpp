@@ -98,6 +98,14 @@ std::string canonical_expression(Oid relation, std::string_view text, Wanted wan
   });
 }
 
+std::string range_sql(const RowRule& rule, Oid leaf, WithinAge within_age) {
+  std::string const age = "t." + quoted_name(rule.age_column);
+  std::string const from =
+      " FROM ONLY " + quoted_relation(leaf) + " AS t WHERE " + due_sql(rule) + " AND " + age + " >= $2";
+  // Only where it has to be: a place is not in the index, which alone may tell where the batch ends.
+  return within_age == WithinAge::yes ? from + " AND (" + age + ", t.ctid) > ($2, $3)" : from;
+}
+
 }  // namespace
 
 std::string quoted_name(std::string_view name) {
@@ -172,6 +180,17 @@ std::string find_rows_sql(const RowRule& rule, Oid leaf, const FindRows& find) {
     sql += " AND t.ctid > $3 ORDER BY t.ctid";
   }
   return sql + " LIMIT $4" + find.locking;
+}
+
+std::string find_edge_sql(const RowRule& rule, Oid leaf, WithinAge within_age) {
+  std::string const age = "t." + quoted_name(rule.age_column);
+  return "SELECT " + age + "::timestamptz" + range_sql(rule, leaf, within_age) + " ORDER BY " + age +
+         " OFFSET $4 LIMIT 1";
+}
+
+std::string delete_range_sql(const RowRule& rule, Oid leaf, WithinAge within_age) {
+  std::string sql = "DELETE" + range_sql(rule, leaf, within_age) + " AND t." + quoted_name(rule.age_column) + " < $4";
+  return rule.size_column.empty() ? sql : sql + " RETURNING " + size_sql(rule);
 }
 
 std::string change_rows_sql(const RowRule& rule, Oid leaf) {

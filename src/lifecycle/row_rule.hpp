@@ -46,6 +46,13 @@ struct FindRows {
   std::string locking;
 };
 std::string find_rows_sql(const RowRule& rule, Oid leaf, const FindRows& find);
+// Of what is due and comes after a place, in the order of age. $1 to $3 as in find_rows_sql(); whether the place is
+// within the rows of one age, or before all of them.
+enum class WithinAge { no, yes };
+// The age of the one that $4 come before.
+std::string find_edge_sql(const RowRule& rule, Oid leaf, WithinAge within_age);
+// Deletes those that are older than $4. Returns their sizes where there is a column with it.
+std::string delete_range_sql(const RowRule& rule, Oid leaf, WithinAge within_age);
 // Deletes or changes the rows with the ctids $1.
 std::string change_rows_sql(const RowRule& rule, Oid leaf);
 // The rows that are due, for the planner. $1: before when.

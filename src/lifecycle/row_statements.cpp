@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::array<Oid, 4> kFindTypes{TIMESTAMPTZOID, TIMESTAMPTZOID, TIDOID, INT8OID};
 constexpr const char* kLockTimeout = "2s";
+constexpr const char* kShortestLockTimeout = "1ms";  // 0 would be: for ever
 
 std::vector<Oid> leaves_of(Oid relation) {
   std::vector<Oid> leaves;
@@ -39,10 +40,19 @@ std::uint64_t execute(const std::string& sql, std::span<const Oid> types, std::s
   });
 }
 
-void limit_waits() {
-  pg::call([] {
-    set_config_option("lock_timeout", kLockTimeout, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+void limit_waits(Wait wait) {
+  const char* const longest = wait == Wait::briefly ? kLockTimeout : kShortestLockTimeout;
+  pg::call([longest] {
+    set_config_option("lock_timeout", longest, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
   });
+}
+
+bool has_index_on(Oid relation, const std::string& column) {
+  static pg::Statement find(
+      "SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+      " WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL",
+      {OIDOID, TEXTOID});
+  return find.execute({ObjectIdGetDatum(relation), pg::text_argument(column)}) > 0;
 }
 
 void check_owned(Oid relation, Oid owner) {
@@ -68,25 +78,35 @@ Datum tid_array(std::span<const ItemPointerData> tids) {
 
 Datum text_array_datum(std::span<const std::string> values) { return pg::text_array(values).value; }
 
-RowWalk::RowWalk(Oid relation) : leaves_(leaves_of(relation)) { ItemPointerSet(&tid_, 0, 0); }
+RowWalk::RowWalk(Oid relation) : leaves_(leaves_of(relation)) {}
 
 std::size_t RowWalk::find(const std::string& sql, TimestampTz before) {
-  std::array<Datum, 4> const values{TimestampTzGetDatum(before), TimestampTzGetDatum(age_), PointerGetDatum(&tid_),
-                                    Int64GetDatum(static_cast<std::int64_t>(kBatch))};
+  std::array<Datum, 4> const values{TimestampTzGetDatum(before), TimestampTzGetDatum(place_.age),
+                                    PointerGetDatum(&place_.tid), Int64GetDatum(static_cast<std::int64_t>(kBatch))};
   std::size_t const found = execute(sql, kFindTypes, values);
   if (found > 0) {
     pg::Rows const rows;
-    tid_ = *reinterpret_cast<ItemPointer>(DatumGetPointer(rows.datum(found - 1, 1).value));
-    age_ = rows.timestamp(found - 1, 2);
+    place_.tid = *reinterpret_cast<ItemPointer>(DatumGetPointer(rows.datum(found - 1, 1).value));
+    place_.age = rows.timestamp(found - 1, 2);
   }
   return found;
 }
 
 void RowWalk::advance(std::size_t found) {
-  if (found == kBatch) return;
+  if (found < kBatch) next_leaf();
+}
+
+void RowWalk::advance_to(std::optional<TimestampTz> age) {
+  if (age) {
+    place_ = {.age = *age, .tid = {}};
+  } else {
+    next_leaf();
+  }
+}
+
+void RowWalk::next_leaf() {
   leaves_.pop_back();
-  age_ = DT_NOBEGIN;
-  ItemPointerSet(&tid_, 0, 0);
+  place_ = {};
 }
 
 }  // namespace audiostore::lifecycle

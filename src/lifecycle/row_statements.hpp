@@ -2,6 +2,7 @@
 // by batch, partition by partition.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,9 +27,13 @@ void check_kept(const RowCounts& counts);
 // Runs a statement in the transaction, as whoever is the current user. Its rows are in pg::Rows.
 std::uint64_t execute(const std::string& sql, std::span<const Oid> types, std::span<const Datum> values);
 
-// Until the transaction's Spi ends, nobody is waited for long: somebody who changes the table's definition does not
-// hold up everything else that a worker does.
-void limit_waits();
+// Until the transaction's Spi, or the subtransaction, ends, nobody is waited for long: somebody who changes the table's
+// definition does not hold up everything else that a worker does.
+enum class Wait { briefly, not_at_all };
+void limit_waits(Wait wait = Wait::briefly);
+
+// Whether rows can be read in the order of the column.
+bool has_index_on(Oid relation, const std::string& column);
 
 // Throws unless the table is there and the role owns it.
 void check_owned(Oid relation, Oid owner);
@@ -49,10 +54,20 @@ class RowWalk {
   // The rows found are dealt with.
   void advance(std::size_t found);
 
+  // What is still to be done comes after this place.
+  struct Place {
+    TimestampTz age = DT_NOBEGIN;
+    ItemPointerData tid{};  // of the last row seen of this age; not valid: none
+  };
+  const Place& place() const { return place_; }
+  // The rows that are younger are still to be done, and those of this age; none: none are.
+  void advance_to(std::optional<TimestampTz> age);
+
  private:
+  void next_leaf();
+
   std::vector<Oid> leaves_;  // still to be done, the next one last
-  TimestampTz age_ = DT_NOBEGIN;
-  ItemPointerData tid_{};
+  Place place_;
 };
 
 }  // namespace audiostore::lifecycle

@@ -8,6 +8,22 @@ namespace {
 
 constexpr std::size_t kMostArguments = 16;
 
+// Inside call().
+SPIPlanPtr prepare(const char* sql, std::vector<Oid>& types) {
+  SPIPlanPtr const made = SPI_prepare(sql, static_cast<int>(types.size()), types.data());
+  if (made == nullptr) {
+    elog(ERROR, "could not prepare a statement of audiostore: %s", SPI_result_code_string(SPI_result));
+  }
+  SPI_keepplan(made);
+  return made;
+}
+
+// Inside call().
+std::uint64_t processed(int result) {
+  if (result < 0) elog(ERROR, "could not run a statement of audiostore: %s", SPI_result_code_string(result));
+  return SPI_processed;
+}
+
 }  // namespace
 
 Spi::Spi(Sees sees) {
@@ -129,16 +145,8 @@ std::uint64_t Statement::run(std::initializer_list<Argument> arguments, Run&& pl
     count++;
   }
   return call([&] {
-    if (plan_ == nullptr) {
-      SPIPlanPtr const made = SPI_prepare(sql_, static_cast<int>(types_.size()), types_.data());
-      if (made == nullptr)
-        elog(ERROR, "could not prepare a statement of audiostore: %s", SPI_result_code_string(SPI_result));
-      SPI_keepplan(made);
-      plan_ = made;
-    }
-    int const result = plan(values.data(), nulls.data());
-    if (result < 0) elog(ERROR, "could not run a statement of audiostore: %s", SPI_result_code_string(result));
-    return SPI_processed;
+    if (plan_ == nullptr) plan_ = prepare(sql_, types_);
+    return processed(plan(values.data(), nulls.data()));
   });
 }
 
@@ -159,6 +167,17 @@ std::uint64_t Statement::read_latest(std::initializer_list<Argument> arguments) 
     int const result = SPI_execute_snapshot(plan_, values, nulls, latest, InvalidSnapshot, true, false, 0);
     UnregisterSnapshot(latest);
     return result;
+  });
+}
+
+OwnedStatement::~OwnedStatement() {
+  if (plan_ != nullptr) SPI_freeplan(plan_);
+}
+
+std::uint64_t OwnedStatement::execute(std::span<const Datum> values) {
+  return call([&] {
+    if (plan_ == nullptr) plan_ = prepare(sql_.c_str(), types_);
+    return processed(SPI_execute_plan(plan_, const_cast<Datum*>(values.data()), nullptr, false, 0));
   });
 }
 

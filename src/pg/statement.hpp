@@ -83,4 +83,21 @@ class Statement {
   SPIPlanPtr plan_ = nullptr;
 };
 
+// A statement whose text is made at run time. It is planned when it runs first, and its plan goes with it.
+class OwnedStatement {
+ public:
+  OwnedStatement(std::string sql, std::vector<Oid> types) : sql_(std::move(sql)), types_(std::move(types)) {}
+  ~OwnedStatement();
+  OwnedStatement(const OwnedStatement&) = delete;
+  OwnedStatement& operator=(const OwnedStatement&) = delete;
+
+  // As whoever is the current user. Number of rows processed; those returned are in Rows.
+  std::uint64_t execute(std::span<const Datum> values);
+
+ private:
+  std::string sql_;
+  std::vector<Oid> types_;
+  SPIPlanPtr plan_ = nullptr;
+};
+
 }  // namespace audiostore::pg
