@@ -38,14 +38,13 @@ CREATE TABLE audiostore.alert_states (
     raised boolean NOT NULL,
     PRIMARY KEY (name, subject)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE audiostore.alert_states IS 'Where rules stand that have crossed their threshold: a row goes when the figure is back';
+COMMENT ON TABLE audiostore.alert_states IS 'Where rules stand that have crossed their threshold: a row goes when the figure is back. No part of a dump, as alerts';
 COMMENT ON COLUMN audiostore.alert_states.name IS 'the rule';
 COMMENT ON COLUMN audiostore.alert_states.subject IS 'the store, workspace ... that it is about; empty where the figure has none';
 COMMENT ON COLUMN audiostore.alert_states.value IS 'the figure as last seen';
 COMMENT ON COLUMN audiostore.alert_states.crossed_at IS 'since when it is beyond the threshold';
 COMMENT ON COLUMN audiostore.alert_states.evaluated_at IS 'when it was looked at last';
 COMMENT ON COLUMN audiostore.alert_states.raised IS 'its alert is open; false: not long enough yet';
-SELECT pg_catalog.pg_extension_config_dump('audiostore.alert_states', '');
 REVOKE ALL ON audiostore.alert_states FROM PUBLIC;
 GRANT SELECT ON audiostore.alert_states TO pg_monitor;
 
