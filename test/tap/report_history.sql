@@ -131,6 +131,9 @@ INSERT INTO audiostore.audit_findings (audit_id, finding, key, size, relation, d
         ('unfinished_upload', 'uploads/half', 73000000, NULL, 'begun 3 days ago', 4)) f(finding, key, size, relation, detail, times),
     generate_series(1, f.times) n
     WHERE a.store = 'media' AND a.state = 'done';
+INSERT INTO audiostore.audit_findings (audit_id, finding, key, size, resolution, resolved_at)
+    SELECT id, 'orphaned_object', 'lost/and gone/' || n, 1000000, 'gone', now() - interval '1 hour'
+    FROM audiostore.audits, generate_series(1, 3) n WHERE store = 'media' AND state = 'done';
 
 -- Scratch objects.
 INSERT INTO audiostore.temporary_objects (key, store, state, expires_at, promoted_to_store, promoted_to, last_error)
