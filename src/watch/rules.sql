@@ -62,7 +62,7 @@ CREATE FUNCTION audiostore.alert_metrics(OUT metric text, OUT subject text, OUT 
            ('dead_jobs', 'job type', 'jobs', 'jobs that were given up'),
            ('cache_hit_rate', NULL, '0 to 1', 'hits by lookups of the audio cache, this hour and the last; no figure without lookups'),
            ('cache_bytes', NULL, 'bytes', 'size of the audio cache in the database'),
-           ('quota_used', 'workspace id', '0 to 1', 'used storage by max_storage_bytes of storage_quotas'),
+           ('quota_used', 'workspace id', '0 to 1', 'used and reserved storage by max_storage_bytes of storage_quotas'),
            ('policy_failures', 'policy id', 'runs', 'failed runs in a row'),
            ('failed_audits', 'store', 'runs', 'failed audits in a row'),
            ('failed_runs', 'task', 'runs', '1 when the last run of a task failed'),

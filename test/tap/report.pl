@@ -87,10 +87,10 @@ subtest 'figures' => sub {
     cmp_ok(abs($rate - 100 * $hits / ($hits + $misses)), '<', 0.06, 'hit rate');
 
     my ($near, $full, $of) = $ask->(q{SELECT count(*) FILTER (WHERE used >= 0.8), count(*) FILTER (WHERE used >= 1), count(*) FROM (
-        SELECT greatest(current_storage_bytes::float8 / max_storage_bytes, current_file_count::float8 / max_file_count,
+        SELECT greatest((current_storage_bytes + reserved_bytes)::float8 / max_storage_bytes, current_file_count::float8 / max_file_count,
             monthly_uploads::float8 / max_monthly_uploads) AS used FROM audiostore.storage_quotas) q});
     like($text->($section{quotas}), qr/\b$near of $of quotas are used to 80 % or more, $full in full/, 'quotas near their limits');
-    my ($used, $most, $files, $most_files) = $ask->(q{SELECT current_storage_bytes, max_storage_bytes, current_file_count, max_file_count
+    my ($used, $most, $files, $most_files) = $ask->(q{SELECT current_storage_bytes + 300000000, max_storage_bytes, current_file_count + 1, max_file_count
         FROM audiostore.storage_quotas q, audiostore.workspaces w WHERE w.id = q.workspace_id AND w.name = 'Night Radio'});
     is_deeply([ @{ $row->('quotas', 'Night Radio') }[ 2, 3 ] ],
         [ $bytes->($used) . ' of ' . $bytes->($most), $count->($files) . ' of ' . $count->($most_files) ], 'a quota');
