@@ -37,7 +37,7 @@ section > h3 { margin-top: 28px; }
 .unused { list-style: none; margin-top: 8px; display: grid; gap: 10px 36px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
 .unused li { color: var(--soft); min-width: 0; }
-.unused b { color: var(--ink); font-weight: 600; margin-right: 4px; }
+.unused strong { color: var(--ink); font-weight: 600; margin-right: 4px; }
 .tiles { display: flex; flex-wrap: wrap; gap: 1px; margin-top: 28px;
   background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
 .tiles > div { flex: 1 1 150px; background: var(--paper); padding: 14px 16px; }

@@ -159,7 +159,7 @@ Markup unused_parts(const std::vector<const Part*>& parts) {
   if (parts.empty()) return {};
   html::Element list("ul", {{"class", "unused"}});
   for (const Part* part : parts) {
-    list.add(element("li", {}, element("b", {}, part->name), " ", code(part->call), " ", part->does));
+    list.add(element("li", {}, element("strong", {}, part->name), " ", code(part->call), " ", part->does));
   }
   return element("section", {{"id", "unused"}}, element("h2", {}, "Not in use"), std::move(list).finish());
 }
