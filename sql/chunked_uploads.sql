@@ -79,6 +79,116 @@ SELECT count(audiostore.retry_operation(id)) FROM audiostore.operations WHERE st
 CALL audiostore.run('outbox');
 SELECT status, error_message FROM audiostore.chunked_uploads WHERE storage_path = 'y';
 SELECT convert_from(audiostore.get_object('chunked', 'y'), 'UTF8');
+-- Parts come in their order, whatever the order in which they were sent, and none is left out.
+SELECT audiostore.initiate_chunked_upload('many', 250, 10, storage_path => 'z') AS id \gset
+SELECT count(audiostore.upload_chunk(:'id', i, convert_to(format('chunk %s.', lpad(i::text, 3, '0')), 'UTF8')))
+FROM (SELECT i FROM generate_series(0, 24) i ORDER BY md5(i::text) OFFSET 0) shuffled;
+CALL audiostore.run('outbox');
+SELECT status, convert_from(audiostore.get_object('chunked', 'z'), 'UTF8')
+    = (SELECT string_agg(format('chunk %s.', lpad(i::text, 3, '0')), '' ORDER BY i) FROM generate_series(0, 24) i) AS whole
+FROM audiostore.chunked_uploads WHERE storage_path = 'z';
+-- A part that is gone: the object is not made.
+SELECT audiostore.initiate_chunked_upload('torn', 20, 10, storage_path => 'torn') AS id \gset
+SELECT count(audiostore.upload_chunk(:'id', i, '0123456789')) FROM generate_series(0, 1) i;
+SELECT split_part(key, '/', 3) AS part FROM audiostore.operations WHERE store = 'chunked' ORDER BY 1;
+DELETE FROM audiostore.operations WHERE store = 'chunked' AND key LIKE 'chunks/%/0/%';
+CALL audiostore.run('outbox');
+SELECT kind, state, replace(last_error, :'id', 'ID') AS last_error FROM audiostore.operations WHERE store = 'chunked';
+SELECT status FROM audiostore.chunked_uploads WHERE storage_path = 'torn';
+SELECT count(*) FROM audiostore.list_objects('chunked', 'torn');
+SELECT count(audiostore.cancel_operation(id)) FROM audiostore.operations WHERE store = 'chunked';
+CALL audiostore.run('outbox');
+SELECT status, error_message FROM audiostore.chunked_uploads WHERE storage_path = 'torn';
 DELETE FROM audiostore.chunked_uploads;
+-- Reservations of a quota: to the byte, and until the upload ends.
+INSERT INTO audiostore.workspaces (id, name) VALUES ('00000000-0000-0000-0000-0000000000d1', 'tenant');
+INSERT INTO audiostore.storage_quotas (workspace_id, max_storage_bytes, max_file_count, max_file_size, current_storage_bytes)
+VALUES ('00000000-0000-0000-0000-0000000000d1', 100, 4, 60, 40);
+CREATE VIEW reserved AS SELECT current_storage_bytes AS used, reserved_bytes AS bytes, reserved_files AS files,
+    audiostore.check_storage_quota(workspace_id, 20) AS fits_20, audiostore.check_storage_quota(workspace_id, 21) AS fits_21
+    FROM audiostore.storage_quotas WHERE workspace_id = '00000000-0000-0000-0000-0000000000d1';
+CREATE FUNCTION begin_upload(size bigint, expires_in interval DEFAULT '1 day') RETURNS uuid LANGUAGE sql AS
+    $$ SELECT audiostore.initiate_chunked_upload('q', size, 10, storage_path => 'q/' || size, workspace_id => '00000000-0000-0000-0000-0000000000d1', expires_in => expires_in) $$;
+SELECT begin_upload(40) AS id \gset
+TABLE reserved;
+SELECT begin_upload(21);
+\echo :LAST_ERROR_SQLSTATE
+TABLE reserved;
+SELECT remaining_bytes, reserved_bytes FROM audiostore.storage_usage_by_workspace WHERE workspace_name = 'tenant';
+BEGIN;
+SELECT begin_upload(20) IS NOT NULL AS begun;
+TABLE reserved;
+SAVEPOINT s;
+SELECT begin_upload(1);
+ROLLBACK TO s;
+TABLE reserved;
+ROLLBACK;
+TABLE reserved;
+-- Too large by itself; too many
+SELECT begin_upload(61);
+BEGIN;
+SELECT count(begin_upload(1)) FROM generate_series(1, 3);
+SELECT begin_upload(1);
+ROLLBACK;
+-- Chunks change nothing, completion ends it: who counts with the last chunk is never below the truth
+SELECT count(audiostore.upload_chunk(:'id', i, '0123456789')) FROM generate_series(0, 3) i;
+UPDATE audiostore.storage_quotas SET current_storage_bytes = 80, reserved_bytes = 0 WHERE current_storage_bytes = 40;
+TABLE reserved;
+CALL audiostore.run('outbox');
+SELECT status FROM audiostore.chunked_uploads WHERE id = :'id';
+TABLE reserved;
+-- Aborted, deleted, moved to another workspace, not complete in time
+SELECT begin_upload(10) AS id \gset
+SELECT begin_upload(5) IS NOT NULL AS begun;
+TABLE reserved;
+SELECT audiostore.abort_chunked_upload(:'id');
+TABLE reserved;
+DELETE FROM audiostore.chunked_uploads WHERE file_size = 5;
+TABLE reserved;
+SELECT begin_upload(20) AS id \gset
+UPDATE audiostore.chunked_uploads SET workspace_id = NULL WHERE id = :'id';
+TABLE reserved;
+UPDATE audiostore.chunked_uploads SET workspace_id = '00000000-0000-0000-0000-0000000000d1' WHERE id = :'id';
+TABLE reserved;
+UPDATE audiostore.chunked_uploads SET expires_at = now() WHERE id = :'id';
+TABLE reserved;
+CALL audiostore.run('outbox');
+TABLE reserved;
+SELECT status, error_message FROM audiostore.chunked_uploads WHERE id = :'id';
+\set VERBOSITY sqlstate
+SELECT * FROM audiostore.upload_chunk(:'id', 0, '0123456789');
+\set VERBOSITY default
+-- Without a worker, those that are late make room for the next one.
+SELECT begin_upload(20) AS id \gset
+UPDATE audiostore.chunked_uploads SET expires_at = now() WHERE id = :'id';
+SELECT begin_upload(20) IS NOT NULL AS begun;
+SELECT status, count(*) FROM audiostore.chunked_uploads WHERE file_size = 20 GROUP BY 1 ORDER BY 1;
+TABLE reserved;
+-- A quota that comes later counts what is under way; figures are not to be written
+BEGIN;
+DELETE FROM audiostore.storage_quotas WHERE workspace_id = '00000000-0000-0000-0000-0000000000d1';
+SELECT begin_upload(1000) IS NOT NULL AS unlimited;
+INSERT INTO audiostore.storage_quotas (workspace_id, max_storage_bytes, reserved_bytes) VALUES ('00000000-0000-0000-0000-0000000000d1', 1100, 7);
+TABLE reserved;
+TRUNCATE audiostore.chunked_uploads CASCADE;
+TABLE reserved;
+ROLLBACK;
+-- Who may upload needs no right on quotas
+CREATE ROLE chunked_user;
+GRANT SELECT, INSERT, UPDATE ON audiostore.chunked_uploads TO chunked_user;
+DELETE FROM audiostore.chunked_uploads;
+SET ROLE chunked_user;
+SELECT begin_upload(15) IS NOT NULL AS begun;
+SELECT begin_upload(6);
+SELECT count(*) FROM audiostore.storage_quotas;
+RESET ROLE;
+TABLE reserved;
+REVOKE ALL ON audiostore.chunked_uploads FROM chunked_user;
+DROP ROLE chunked_user;
+DROP FUNCTION begin_upload(bigint, interval);
+DROP VIEW reserved;
+DELETE FROM audiostore.chunked_uploads;
+SELECT reserved_bytes, reserved_files FROM audiostore.storage_quotas;
+DELETE FROM audiostore.workspaces WHERE name = 'tenant';
 DELETE FROM audiostore.operations WHERE store = 'chunked';
 DROP SERVER chunked CASCADE;

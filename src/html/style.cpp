@@ -25,14 +25,19 @@ a:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
 .kicker { color: var(--mark); font-weight: 600; font-size: 13px; letter-spacing: 0.06em; text-transform: uppercase;
   margin-bottom: 4px; }
 .facts, .note, .more, .lead, footer { color: var(--soft); }
-.facts { margin-top: 8px; }
-.facts span + span::before { content: " \B7  "; }
+.facts { margin-top: 8px; display: flex; flex-wrap: wrap; gap: 0 6px; }
+.facts span { min-width: 0; overflow-wrap: anywhere; }
+.facts span:not(:last-child)::after { content: " \B7"; }
 nav { margin-top: 20px; border-top: 1px solid var(--rule); border-bottom: 1px solid var(--rule); padding: 9px 0; }
-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 20px; font-size: 14px; }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 14px; }
 main > section { margin-top: 44px; scroll-margin-top: 16px; }
 .lead { max-width: 46em; margin-top: 4px; }
 section > h3 { margin-top: 28px; }
 .more { font-size: 14px; margin-top: 8px; }
+.unused { list-style: none; margin-top: 8px; display: grid; gap: 10px 36px;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
+.unused li { color: var(--soft); min-width: 0; }
+.unused strong { color: var(--ink); font-weight: 600; margin-right: 4px; }
 .tiles { display: flex; flex-wrap: wrap; gap: 1px; margin-top: 28px;
   background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
 .tiles > div { flex: 1 1 150px; background: var(--paper); padding: 14px 16px; }

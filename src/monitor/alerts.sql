@@ -12,7 +12,7 @@ CREATE TABLE audiostore.alerts (
 CREATE UNIQUE INDEX alerts_open ON audiostore.alerts (name, subject) WHERE cleared_at IS NULL;
 
 COMMENT ON TABLE audiostore.alerts IS
-    'Conditions that somebody should look at. Raising and clearing one notifies the channel audiostore_alerts with a JSON object: event (raised, cleared), name, subject, message';
+    'Conditions that somebody should look at. Raising and clearing one notifies the channel audiostore_alerts with a JSON object: event (raised, cleared), name, subject, message. No part of a dump: a worker writes here while its database is still being restored, and what still holds there is raised there anew';
 COMMENT ON COLUMN audiostore.alerts.id IS 'number of the alert';
 COMMENT ON COLUMN audiostore.alerts.name IS 'kind of the condition, e.g. store_paused';
 COMMENT ON COLUMN audiostore.alerts.subject IS 'what it is about, e.g. the name of a store';
@@ -24,7 +24,5 @@ COMMENT ON COLUMN audiostore.alerts.cleared_at IS
     'when the condition ended; NULL while it is open. Goes audiostore.run_history after that';
 COMMENT ON INDEX audiostore.alerts_open IS 'at most one open alert for each name and subject';
 
-SELECT pg_catalog.pg_extension_config_dump('audiostore.alerts', '');
-SELECT pg_catalog.pg_extension_config_dump('audiostore.alerts_id_seq', '');
 REVOKE ALL ON audiostore.alerts FROM PUBLIC;
 GRANT SELECT ON audiostore.alerts TO pg_monitor;

@@ -1,17 +1,28 @@
-// check_storage_quota(): one probe of the primary key of storage_quotas, without SPI or a plan. What is found out once
-// (relation, index, attribute numbers) is kept until a relcache invalidation names one of them; what must be given
-// back (references, snapshots, pins) is held for the length of one call only, so errors, DDL and nested calls have
-// nothing to tidy up.
+// check_storage_quota() and reservation_fits(): one probe of the primary key of storage_quotas, without SPI or a plan.
+// What is found out once (relation, index, attribute numbers) is kept until a relcache invalidation names one of them;
+// what must be given back (references, snapshots, pins) is held for the length of one call only, so errors, DDL and
+// nested calls have nothing to tidy up.
 #include "pg/arguments.hpp"
 #include "pg/guard.hpp"
 
 namespace audiostore::quota {
 namespace {
 
-enum Column { workspace_id, max_storage, max_files, max_file_size, current_storage, current_files, kColumns };
-constexpr const char* kColumnNames[kColumns] = {"workspace_id",  "max_storage_bytes",     "max_file_count",
-                                                "max_file_size", "current_storage_bytes", "current_file_count"};
-constexpr Oid kColumnTypes[kColumns] = {UUIDOID, INT8OID, INT4OID, INT8OID, INT8OID, INT4OID};
+enum Column {
+  workspace_id,
+  max_storage,
+  max_files,
+  max_file_size,
+  current_storage,
+  current_files,
+  reserved_storage,
+  reserved_files,
+  kColumns
+};
+constexpr const char* kColumnNames[kColumns] = {"workspace_id",   "max_storage_bytes",     "max_file_count",
+                                                "max_file_size",  "current_storage_bytes", "current_file_count",
+                                                "reserved_bytes", "reserved_files"};
+constexpr Oid kColumnTypes[kColumns] = {UUIDOID, INT8OID, INT4OID, INT8OID, INT8OID, INT4OID, INT8OID, INT4OID};
 
 struct Table {
   Oid heap = InvalidOid;
@@ -142,13 +153,17 @@ Row find_row(Datum workspace) {
   return row;
 }
 
-// Whether `current` and `more` together stay within the limit; NULL does not limit.
-bool within(const Row& row, Column limit, std::int64_t current, std::int64_t more) {
+// Whether what is in use, what is reserved and `more` together stay within the limit; NULL does not limit.
+bool within(const Row& row, Column limit, Column used, Column reserved, std::int64_t more) {
   std::int64_t sum = 0;
-  return row.nulls[limit] || (!__builtin_add_overflow(current, more, &sum) && sum <= row.values[limit]);
+  return row.nulls[limit] || (!__builtin_add_overflow(row.values[used], row.values[reserved], &sum) &&
+                              !__builtin_add_overflow(sum, more, &sum) && sum <= row.values[limit]);
 }
 
-Datum check_storage_quota(FunctionCallInfo info) {
+enum class Counted { no, as_reserved };
+
+// Whether a file fits that is not counted yet, or that is one of the reserved ones.
+bool fits(FunctionCallInfo info, Counted counted) {
   pg::Arguments const arguments(info);
   Datum const workspace = arguments.datum(0, "workspace_id");
   std::int64_t const size = arguments.bigint(1, "file_size");
@@ -157,12 +172,18 @@ Datum check_storage_quota(FunctionCallInfo info) {
                        "It is " + std::to_string(size) + ".");
   }
   Row const row = pg::call([&] { return find_row(workspace); });
-  return BoolGetDatum(!row.found ||
-                      (within(row, max_storage, row.values[current_storage], size) &&
-                       within(row, max_files, row.values[current_files], 1) && within(row, max_file_size, 0, size)));
+  bool const add = counted == Counted::no;
+  return !row.found || (within(row, max_storage, current_storage, reserved_storage, add ? size : 0) &&
+                        within(row, max_files, current_files, reserved_files, add ? 1 : 0) &&
+                        (row.nulls[max_file_size] || size <= row.values[max_file_size]));
 }
+
+Datum check_storage_quota(FunctionCallInfo info) { return BoolGetDatum(fits(info, Counted::no)); }
+
+Datum reservation_fits(FunctionCallInfo info) { return BoolGetDatum(fits(info, Counted::as_reserved)); }
 
 }  // namespace
 }  // namespace audiostore::quota
 
 AUDIOSTORE_FUNCTION(check_storage_quota, audiostore::quota::check_storage_quota)
+AUDIOSTORE_FUNCTION(reservation_fits, audiostore::quota::reservation_fits)

@@ -135,9 +135,9 @@ Section audits_section(const Period& period) {
   static pg::Statement statement(kAudits, {});
   Facts const facts(statement);
   if (facts.size() == 0) {
-    section.lead =
-        "There was none: whether the stores hold what the rows say was not checked. add_audit_policy() has each store "
-        "checked every day, start_audit() once.";
+    section.lead = "There was none: whether the stores hold what the rows say was not checked. " +
+                   code("add_audit_policy()") + " has each store checked every day, " + code("start_audit()") +
+                   " once.";
     return section;
   }
   html::Table table("The last audit of each store", {{"Store"},

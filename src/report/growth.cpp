@@ -142,10 +142,9 @@ Section growth_section(const Period& period) {
   bool const by_hour = period.now - period.since <= kByHourUpTo;
   std::vector<Series> const all = read(period, by_hour);
   if (all.empty() || ends_of(all[0].bytes).number == 0) {
-    section.lead =
-        "There are no samples of this time yet. The worker takes one every audiostore.accounting_interval, and so does "
-        "CALL "
-        "audiostore.run('accounting').";
+    section.lead = "There are no samples of this time yet. The worker takes one every " +
+                   code("audiostore.accounting_interval") + ", and so does " +
+                   code("CALL audiostore.run('accounting')") + ".";
     return section;
   }
   Markup drawn = bytes_chart(all[0]) + objects_chart(all[0]);

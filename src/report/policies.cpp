@@ -100,10 +100,9 @@ Section policies_section(const Period& period) {
   static pg::Statement statement(kPolicies, {});
   Facts const facts(statement);
   if (facts.size() == 0) {
-    section.lead =
-        "There are none: what is old stays. add_expiry_policy() removes old objects, add_retention_policy() old rows "
-        "and "
-        "their objects with them.";
+    section.lead = "There are none: what is old stays. " + code("add_expiry_policy()") + " removes old objects, " +
+                   code("add_retention_policy()") + " old rows and their objects with them, and " +
+                   code("add_tiering_policy()") + " moves what is old to where it is cheaper.";
     return section;
   }
   section.lead = "What goes or moves on by itself, and how the last run of each went.";

@@ -14,14 +14,17 @@ using html::Markup;
 constexpr double kNear = 0.8;
 
 constexpr const char* kQuotas =
-    "SELECT q.workspace_id::text, w.name, q.current_storage_bytes, q.max_storage_bytes, q.current_file_count::int8, "
+    "SELECT q.workspace_id::text, w.name, u.bytes, q.max_storage_bytes, u.files, "
     "       q.max_file_count::int8, u.fullest, count(*) OVER (), "
     "       count(*) FILTER (WHERE u.fullest >= 0.8) OVER (), count(*) FILTER (WHERE u.fullest >= 1) OVER (), "
     "       u.monthly, q.monthly_uploads::int8, q.max_monthly_uploads::int8 "
     "FROM audiostore.storage_quotas q LEFT JOIN audiostore.workspaces w ON w.id = q.workspace_id, LATERAL ("
-    "    SELECT q.monthly_uploads::float8 / nullif(q.max_monthly_uploads, 0) AS monthly, "
-    "           greatest(q.current_storage_bytes::float8 / nullif(q.max_storage_bytes, 0), "
-    "                    q.current_file_count::float8 / nullif(q.max_file_count, 0), "
+    "    SELECT q.current_storage_bytes::float8 + q.reserved_bytes AS bytes, q.current_file_count::int8 + "
+    "q.reserved_files AS files"
+    ") c, LATERAL ("
+    "    SELECT c.bytes, c.files, q.monthly_uploads::float8 / nullif(q.max_monthly_uploads, 0) AS monthly, "
+    "           greatest(c.bytes / nullif(q.max_storage_bytes, 0), "
+    "                    c.files::float8 / nullif(q.max_file_count, 0), "
     "                    q.monthly_uploads::float8 / nullif(q.max_monthly_uploads, 0), "
     "                    CASE WHEN q.max_storage_bytes = 0 OR q.max_file_count = 0 THEN 1 END) AS fullest) u "
     "ORDER BY u.fullest DESC NULLS LAST, w.name, q.workspace_id LIMIT 15";
@@ -39,7 +42,7 @@ Markup fill(const Facts& facts, std::size_t row) {
 }
 
 std::string space(const Facts& facts, std::size_t row) {
-  return of(html::bytes(static_cast<double>(facts.bigint(row, 3))),
+  return of(html::bytes(facts.number(row, 3)),
             facts.null(row, 4) ? "" : html::bytes(static_cast<double>(facts.bigint(row, 4))));
 }
 
@@ -83,11 +86,11 @@ Section quotas_section(const Period& /*period*/) {
     judge(facts, i, section);
   }
   std::int64_t const near = facts.bigint(0, 9);
-  section.lead =
-      html::count(near) + " of " + html::count(facts.bigint(0, 8)) + " quotas are used to 80 % or more, " +
-      html::count(facts.bigint(0, 10)) +
-      " in full. Usage is what the application counts in storage_quotas; used is the fullest of bytes, files "
-      "and uploads of the month.";
+  section.lead = html::count(near) + " of " + html::count(facts.bigint(0, 8)) + " quotas are used to 80 % or more, " +
+                 html::count(facts.bigint(0, 10)) +
+                 " in full. Usage is what the application counts in storage_quotas and what resumable uploads under "
+                 "way reserve; used is the fullest of bytes, files "
+                 "and uploads of the month.";
   section.body = table.finish(facts.bigint(0, 8));
   return section;
 }

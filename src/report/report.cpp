@@ -133,19 +133,54 @@ Markup footer() {
                  ", which only reads. The page loads nothing and runs no script.");
 }
 
+// A section, and what is said of it where its feature is not used.
+struct Part {
+  Section (*make)(const Period&);
+  const char* name = nullptr;
+  const char* call = nullptr;
+  const char* does = nullptr;
+};
+
+constexpr Part kParts[] = {
+    {storage_section},
+    {growth_section},
+    {cache_section, "The audio cache", "cache_put()",
+     "keeps encoded audio for cache_get(), for a time and within limits."},
+    {quotas_section, "Quotas", "storage_quotas", "has a row for each workspace with limits."},
+    {policies_section},
+    {queue_section},
+    {audits_section},
+    {jobs_section, "Jobs and segments", "enqueue_job()", "queues work for workers in and out of the database."},
+    {temporary_section, "Temporary objects", "create_temporary_object()", "leases a key and an URL to upload to."},
+    {alerts_section},
+    {runs_section}};
+
+Markup unused_parts(const std::vector<const Part*>& parts) {
+  if (parts.empty()) return {};
+  html::Element list("ul", {{"class", "unused"}});
+  for (const Part* part : parts) {
+    list.add(element("li", {}, element("strong", {}, part->name), " ", code(part->call), " ", part->does));
+  }
+  return element("section", {{"id", "unused"}}, element("h2", {}, "Not in use"), std::move(list).finish());
+}
+
 std::string make_report(const Period& period) {
   Identity const who = identity();
   std::vector<Section> sections;
-  for (auto* const make :
-       {storage_section, growth_section, cache_section, quotas_section, policies_section, queue_section, audits_section,
-        jobs_section, temporary_section, alerts_section, runs_section}) {
+  std::vector<const Part*> unused;
+  for (const Part& part : kParts) {
     pg::check_interrupts();
-    Section section = make(period);
-    if (!section.id.empty()) sections.push_back(std::move(section));
+    Section section = part.make(period);
+    if (!section.id.empty()) {
+      sections.push_back(std::move(section));
+    } else if (part.name != nullptr) {
+      unused.push_back(&part);
+    }
   }
-  Markup const page = element("header", {}, header(who, period), navigation(sections)) +
-                      element("main", {}, tiles(sections), attention(sections, period), body(sections)) +
-                      element("footer", {}, footer());
+  Markup const page =
+      element("header", {}, header(who, period), navigation(sections)) +
+      element("main", {}, tiles(sections), attention(sections, period), body(sections), unused_parts(unused)) +
+      element("footer", {}, footer());
   return html::document("audiostore report: " + who.database, page);
 }
 

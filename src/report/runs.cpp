@@ -124,7 +124,8 @@ Section runs_section(const Period& period) {
   Markup const done = by_task(period);
   section.body = done + running;
   if (section.body.empty()) {
-    section.lead = "No recurring task ran in this time.";
+    section.lead = "No recurring task ran in this time. The worker records here what it does, and so does " +
+                   code("CALL audiostore.run()") + ", for servers without one.";
     return section;
   }
   section.lead = "What the worker, or CALL audiostore.run(), did in this time.";

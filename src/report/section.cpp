@@ -23,6 +23,8 @@ Markup words(const std::string& text, std::size_t limit) {
 
 Markup paragraph(const Markup& content) { return element("p", {}, content); }
 
+Markup code(std::string_view sql) { return element("code", {}, sql); }
+
 Markup key(const std::string& text, std::size_t limit) {
   return text.empty() ? Markup() : element("code", {}, words(text, limit));
 }

@@ -59,6 +59,9 @@ html::Markup words(const std::string& text, std::size_t limit = 300);
 
 html::Markup paragraph(const html::Markup& content);
 
+// A name or call of SQL within a sentence.
+html::Markup code(std::string_view sql);
+
 // Names of stores and keys.
 html::Markup key(const std::string& text, std::size_t limit = 160);
 

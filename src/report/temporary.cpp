@@ -34,8 +34,9 @@ Section temporary_section(const Period& period) {
     if (state != "failed") continue;
     Concern concern;
     concern.urgent = true;
-    concern.what =
-        html::count(facts.bigint(i, 3)) + " temporary objects of store " + facts.text(i, 1) + " could not be promoted";
+    std::int64_t const number = facts.bigint(i, 3);
+    concern.what = html::count(number) + (number == 1 ? " temporary object" : " temporary objects") + " of store " +
+                   facts.text(i, 1) + " could not be promoted";
     concern.detail = words(facts.text(i, 6));
     concern.since = facts.time(i, 4);
     concern.sql = {

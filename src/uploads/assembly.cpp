@@ -45,7 +45,11 @@ std::int64_t advance_uploads(pg::Transactions& transactions) {
   return transactions.run([] {
     pg::Spi const spi;
     pg::AsExtensionOwner const owner;
-    static pg::Statement any("SELECT FROM audiostore.chunked_uploads WHERE status = 'assembling' LIMIT 1", {});
+    static pg::Statement any(
+        "SELECT WHERE EXISTS (SELECT FROM audiostore.chunked_uploads WHERE status = 'assembling')"
+        " OR EXISTS (SELECT FROM audiostore.chunked_uploads"
+        "            WHERE status IN ('initiated', 'uploading') AND expires_at <= clock_timestamp())",
+        {});
     if (any.execute({}) == 0) return std::int64_t{0};
     static pg::Statement advance("SELECT audiostore.advance_chunked_uploads()", {});
     advance.execute({});

@@ -49,7 +49,7 @@ COMMENT ON COLUMN audiostore.chunked_uploads.storage_path IS 'key of the object;
 COMMENT ON COLUMN audiostore.chunked_uploads.status IS
     'initiated; uploading: there are chunks; assembling: all are there; completed: the object is; failed: see error_message; aborted by abort_chunked_upload()';
 COMMENT ON COLUMN audiostore.chunked_uploads.operation_id IS 'the operation that makes the object';
-COMMENT ON COLUMN audiostore.chunked_uploads.expires_at IS 'when the built-in policy chunked_uploads removes it, completed or not';
+COMMENT ON COLUMN audiostore.chunked_uploads.expires_at IS 'when it has failed, unless all chunks are there; and when the built-in policy chunked_uploads removes it, completed or not';
 COMMENT ON CONSTRAINT chunked_uploads_chunks_check ON audiostore.chunked_uploads IS 'at most 100000 chunks';
 COMMENT ON INDEX audiostore.chunked_uploads_storage_path IS 'which rows hold this key';
 COMMENT ON INDEX audiostore.chunked_uploads_assembling IS 'what the worker looks after';
@@ -80,20 +80,22 @@ BEGIN
     ELSIF file_size <= 0 OR chunk_size <= 0 OR (file_size - 1) / chunk_size >= 100000 THEN
         RAISE EXCEPTION 'a file of % bytes cannot come in chunks of %', file_size, chunk_size
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'Both must be positive, and there are at most 100000 chunks.';
-    ELSIF workspace_id IS NOT NULL AND NOT audiostore.check_storage_quota(workspace_id, file_size) THEN
-        RAISE EXCEPTION 'the file does not fit into the quota of the workspace' USING ERRCODE = 'program_limit_exceeded',
-            DETAIL = format('It has %s bytes.', file_size), HINT = 'See audiostore.storage_quotas.';
     END IF;
     INSERT INTO audiostore.chunked_uploads AS u
         (id, workspace_id, filename, file_size, chunk_size, content_type, store, storage_path, expires_at)
     VALUES (new_id, workspace_id, filename, file_size, chunk_size, content_type, in_store,
             coalesce(storage_path, format('uploads/%s/%s', new_id, regexp_replace(filename, '[^A-Za-z0-9._-]+', '_', 'g'))),
             now() + expires_in);
+    -- The row has reserved its size, and holds the lock on the quota: nobody else can take these bytes from now on.
+    IF workspace_id IS NOT NULL AND NOT audiostore.reservation_fits(workspace_id, file_size) THEN
+        RAISE EXCEPTION 'the file does not fit into the quota of the workspace' USING ERRCODE = 'program_limit_exceeded',
+            DETAIL = format('It has %s bytes.', file_size), HINT = 'See audiostore.storage_quotas.';
+    END IF;
     RETURN new_id;
 END
 $$;
 COMMENT ON FUNCTION audiostore.initiate_chunked_upload(text, bigint, integer, name, text, text, uuid, interval) IS
-    'Begins a resumable upload of file_size bytes in chunks of chunk_size (5 MiB) and returns its id. The object will have the key storage_path (NULL: one below uploads/ with the id and the file''s name) in the store (NULL: the default store). Reserves nothing of the quota, but looks whether the file fits into it. Needs INSERT on chunked_uploads. Errors: 22004, 22023, 54000 (quota)';
+    'Begins a resumable upload of file_size bytes in chunks of chunk_size (5 MiB) and returns its id. The object will have the key storage_path (NULL: one below uploads/ with the id and the file''s name) in the store (NULL: the default store). Reserves its size from the quota of the workspace until it is completed, aborted, failed, or not complete at its expires_at (expires_in from now); so uploads that begin at the same time cannot overshoot it. Needs INSERT on chunked_uploads. Errors: 22004, 22023, 54000 (quota)';
 
 CREATE FUNCTION audiostore.upload_chunk(
     upload_id uuid, chunk_index integer, data bytea, OUT completed integer, OUT total integer, OUT progress numeric)

@@ -9,7 +9,7 @@ CREATE FUNCTION audiostore.advance_chunked_uploads() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     upload record;
-    advanced bigint := 0;
+    advanced bigint := audiostore.expire_chunked_uploads();
 BEGIN
     FOR upload IN
         SELECT u.*, r.operation_id IS NOT NULL AS done, o.state AS operation_state, o.last_error
@@ -29,6 +29,9 @@ BEGIN
                 (SELECT array_agg(p.part_path ORDER BY p.chunk_index) FROM audiostore.chunked_upload_parts p
                  WHERE p.upload_id = upload.id), upload.file_size, upload.content_type)
             WHERE u.id = upload.id;
+        ELSIF upload.workspace_id IS NOT NULL AND (upload.done OR upload.operation_state IS NULL)
+            AND NOT audiostore.lock_quota_now(upload.workspace_id) THEN
+            CONTINUE;
         ELSIF upload.done THEN
             UPDATE audiostore.chunked_uploads u
             SET status = 'completed', completed_at = clock_timestamp(), error_message = NULL WHERE u.id = upload.id;
@@ -51,5 +54,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION audiostore.advance_chunked_uploads() IS
-    'For the worker: queues the assembly of resumable uploads whose chunks are all in the store, and completes those whose object is; returns how many';
+    'For the worker: queues the assembly of resumable uploads whose chunks are all in the store, and completes those whose object is; those that are not complete at their expires_at have failed. Returns how many';
 REVOKE ALL ON FUNCTION audiostore.advance_chunked_uploads() FROM PUBLIC;

@@ -131,14 +131,39 @@ void one_at_a_time() {
   statement.execute({});
 }
 
+// Operations that were given up elsewhere, before this database was restored from a dump: alerts do not come along.
+constexpr const char* kGivenUpElsewhere =
+    "SELECT s.store, (SELECT coalesce(min(d.last_error), '') FROM audiostore.dead_operations d WHERE d.store = s.store)"
+    " FROM (SELECT DISTINCT store FROM audiostore.store_classes) s"
+    " WHERE (EXISTS (SELECT FROM audiostore.operation_rows o"
+    "                WHERE o.store = s.store AND o.state = 'dead' AND o.not_before = 'infinity')"
+    "  OR EXISTS (SELECT FROM audiostore.operation_packs p"
+    "             WHERE p.store = s.store AND p.state = 'dead' AND p.not_before = 'infinity'))"
+    " AND NOT EXISTS (SELECT FROM audiostore.alerts a WHERE a.name = 'dead_operation' AND a.subject = s.store)";
+
+std::int64_t raise_for_dead() {
+  static pg::Statement statement(kGivenUpElsewhere, {});
+  statement.execute({});
+  std::vector<std::pair<std::string, std::string>> stores;
+  for (std::size_t i = 0; i < statement.rows().size(); i++) {
+    stores.emplace_back(statement.rows().text(i, 1), statement.rows().text(i, 2));
+  }
+  for (auto const& [store, error] : stores) {
+    std::string message = "operations of store \"";
+    message.append(store).append("\" were given up: ").append(error);
+    monitor::raise_alert({.name = "dead_operation", .subject = store, .message = message});
+  }
+  return static_cast<std::int64_t>(stores.size());
+}
+
 }  // namespace
 
 std::int64_t evaluate_alerts() {
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
-  if (nothing_to_do()) return 0;
+  std::int64_t changes = raise_for_dead();
+  if (nothing_to_do()) return changes;
   one_at_a_time();
-  std::int64_t changes = 0;
   TimePoint const now = pg::to_time_point(GetCurrentTimestamp());
   for (const Case& one : find_cases()) changes += settle(one, now) ? 1 : 0;
   return changes + clear_gone();

@@ -129,7 +129,7 @@ CREATE FUNCTION audiostore.alert_values(metrics text[], OUT metric text, OUT sub
     UNION ALL
     SELECT 'cache_bytes', NULL, audiostore.cache_disk_bytes() WHERE 'cache_bytes' = ANY (metrics)
     UNION ALL
-    SELECT 'quota_used', q.workspace_id::text, q.current_storage_bytes::double precision / q.max_storage_bytes
+    SELECT 'quota_used', q.workspace_id::text, (q.current_storage_bytes::double precision + q.reserved_bytes) / q.max_storage_bytes
     FROM audiostore.storage_quotas q WHERE 'quota_used' = ANY (metrics) AND q.max_storage_bytes > 0
     UNION ALL
     SELECT 'policy_failures', p.id::text, p.failures FROM audiostore.policies p

@@ -111,7 +111,7 @@ CREATE FUNCTION audiostore.metrics(family text DEFAULT NULL, OUT name text, OUT 
     SELECT m.name, m.labels::jsonb, m.value, 'gauge', m.help
     FROM (SELECT count(*) AS quotas, count(*) FILTER (WHERE used >= 0.9) AS near, count(*) FILTER (WHERE used > 1) AS over,
                  max(used) AS most
-          FROM (SELECT q.current_storage_bytes::double precision / q.max_storage_bytes AS used
+          FROM (SELECT (q.current_storage_bytes::double precision + q.reserved_bytes) / q.max_storage_bytes AS used
                 FROM audiostore.storage_quotas q WHERE q.max_storage_bytes > 0) q) q
     CROSS JOIN LATERAL (VALUES
         ('audiostore_quota_workspaces', '{"used": "any"}', q.quotas::double precision, 'Workspaces with a limit of storage, by how much of it is used.'),

@@ -38,14 +38,13 @@ CREATE TABLE audiostore.alert_states (
     raised boolean NOT NULL,
     PRIMARY KEY (name, subject)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE audiostore.alert_states IS 'Where rules stand that have crossed their threshold: a row goes when the figure is back';
+COMMENT ON TABLE audiostore.alert_states IS 'Where rules stand that have crossed their threshold: a row goes when the figure is back. No part of a dump, as alerts';
 COMMENT ON COLUMN audiostore.alert_states.name IS 'the rule';
 COMMENT ON COLUMN audiostore.alert_states.subject IS 'the store, workspace ... that it is about; empty where the figure has none';
 COMMENT ON COLUMN audiostore.alert_states.value IS 'the figure as last seen';
 COMMENT ON COLUMN audiostore.alert_states.crossed_at IS 'since when it is beyond the threshold';
 COMMENT ON COLUMN audiostore.alert_states.evaluated_at IS 'when it was looked at last';
 COMMENT ON COLUMN audiostore.alert_states.raised IS 'its alert is open; false: not long enough yet';
-SELECT pg_catalog.pg_extension_config_dump('audiostore.alert_states', '');
 REVOKE ALL ON audiostore.alert_states FROM PUBLIC;
 GRANT SELECT ON audiostore.alert_states TO pg_monitor;
 
@@ -63,7 +62,7 @@ CREATE FUNCTION audiostore.alert_metrics(OUT metric text, OUT subject text, OUT 
            ('dead_jobs', 'job type', 'jobs', 'jobs that were given up'),
            ('cache_hit_rate', NULL, '0 to 1', 'hits by lookups of the audio cache, this hour and the last; no figure without lookups'),
            ('cache_bytes', NULL, 'bytes', 'size of the audio cache in the database'),
-           ('quota_used', 'workspace id', '0 to 1', 'used storage by max_storage_bytes of storage_quotas'),
+           ('quota_used', 'workspace id', '0 to 1', 'used and reserved storage by max_storage_bytes of storage_quotas'),
            ('policy_failures', 'policy id', 'runs', 'failed runs in a row'),
            ('failed_audits', 'store', 'runs', 'failed audits in a row'),
            ('failed_runs', 'task', 'runs', '1 when the last run of a task failed'),

@@ -21,6 +21,7 @@ INSERT INTO audiostore.storage_quotas (workspace_id, max_storage_bytes, max_file
         monthly_uploads, max_monthly_uploads)
     SELECT id, 50e9, 10000, CASE WHEN n < 8 THEN (1.04 - n * 0.055) * 50e9 ELSE 50e9 / n END, 10000 / (n + 1), n, 1000
     FROM (SELECT id, row_number() OVER (ORDER BY id::text LIKE '00000000%' DESC, id) AS n FROM audiostore.workspaces) w;
+SELECT audiostore.initiate_chunked_upload('under way.wav', 300000000, workspace_id => '00000000-0000-0000-0000-000000000001') \g /dev/null
 
 -- Rows of tracked columns.
 CREATE TABLE recordings (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, path text, bytes bigint, storage_class text,
@@ -131,6 +132,9 @@ INSERT INTO audiostore.audit_findings (audit_id, finding, key, size, relation, d
         ('unfinished_upload', 'uploads/half', 73000000, NULL, 'begun 3 days ago', 4)) f(finding, key, size, relation, detail, times),
     generate_series(1, f.times) n
     WHERE a.store = 'media' AND a.state = 'done';
+INSERT INTO audiostore.audit_findings (audit_id, finding, key, size, resolution, resolved_at)
+    SELECT id, 'orphaned_object', 'lost/and gone/' || n, 1000000, 'gone', now() - interval '1 hour'
+    FROM audiostore.audits, generate_series(1, 3) n WHERE store = 'media' AND state = 'done';
 
 -- Scratch objects.
 INSERT INTO audiostore.temporary_objects (key, store, state, expires_at, promoted_to_store, promoted_to, last_error)

@@ -55,8 +55,20 @@ Task<void> S3Store::set_storage_class(std::string key, std::string storage_class
   if (!job.head.ok()) throw Error(ErrorKind::not_found, heading, "There is no such object.");
   // Done before: S3 refuses a copy onto itself that changes nothing.
   if (read_object_headers(job.head, key).storage_class == storage_class) co_return;
-  Task<void> copying = copy_whole(std::move(job));
-  co_await copying;
+  const std::string whole = job.from_key;
+  std::optional<Error> error;
+  try {
+    Task<void> copying = copy_whole(std::move(job));
+    co_await copying;
+    co_return;
+  } catch (const Error& caught) {
+    if (transient(caught.kind())) throw;
+    error = caught;
+  }
+  // An earlier request whose answer was lost may have been carried out since we looked: then this one changed nothing.
+  Task<http::Response> looking = head_reply(whole, heading);
+  const http::Response now = co_await looking;
+  if (!now.ok() || read_object_headers(now, key).storage_class != storage_class) throw Error(*error);
 }
 
 Task<void> S3Store::copy_whole(CopyJob job) const {

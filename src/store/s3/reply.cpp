@@ -280,10 +280,41 @@ Listing read_listing(BytesView body, std::string_view prefix, std::string_view a
   return listing;
 }
 
+namespace {
+
+bool looks_encoded(std::string_view key) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_.~*/!'()").find(c) != std::string_view::npos;
+  };
+  for (std::size_t i = 0; i < key.size(); i++) {
+    if (key[i] == '%' && uri_decode(key.substr(i, 3), Plus::literal).value_or("%%").size() == 1) {
+      i += 2;
+    } else if (!plain(key[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Ceph encodes the keys of uploads, as it was asked to, and does not say so: it is believed to if all of them can be
+// that.
+bool encoded_uploads(pugi::xml_node root) {
+  if (const auto type = xml::child_text(root, "EncodingType")) return *type == "url";
+  for (const pugi::xml_node item : root.children()) {
+    if (item.type() != pugi::node_element || xml::name(item) != "Upload") continue;
+    if (!looks_encoded(required(item, "Key"))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 Listing read_uploads(BytesView body, std::string_view prefix, std::string_view after) {
   const xml::Document document = xml::Document::parse(body);
   const pugi::xml_node root = root_named(document, "ListMultipartUploadsResult");
-  const bool encoded = xml::child_text(root, "EncodingType").value_or(std::string()) == "url";
+  const bool encoded = encoded_uploads(root);
+  const Plus plus = xml::child_text(root, "EncodingType") ? Plus::space : Plus::literal;
   Listing listing;
   const std::string truncated = required(root, "IsTruncated");
   if (truncated != "true" && truncated != "false") throw bad("IsTruncated is neither true nor false");
@@ -294,7 +325,7 @@ Listing read_uploads(BytesView body, std::string_view prefix, std::string_view a
     ObjectInfo info;
     info.key = required(item, "Key");
     if (encoded) {
-      auto decoded = uri_decode(info.key, Plus::space);
+      auto decoded = uri_decode(info.key, plus);
       if (!decoded) throw bad("a key is not percent-encoded");
       info.key = *std::move(decoded);
     }

@@ -55,11 +55,35 @@ sub DESTROY {
 
 sub make_bucket {
     my ($self, $bucket) = @_;
-    system('curl', '-sSf', '-o', "$self->{dir}/answer", '-X', 'PUT', '--aws-sigv4', 'aws:amz:us-east-1:s3',
-        '-u', "$self->{access_key}:$self->{secret_key}", '-H', 'x-amz-content-sha256: UNSIGNED-PAYLOAD',
-        '-H', 'x-amz-acl: public-read', "$self->{endpoint}/$bucket") == 0
-      or croak "cannot make bucket $bucket";
+    $self->_curl([ '-X', 'PUT', '-H', 'x-amz-acl: public-read' ], "$self->{endpoint}/$bucket");
     return;
+}
+
+# Multipart uploads that nobody goes on with: the id of each.
+sub begin_uploads {
+    my ($self, $bucket, @keys) = @_;
+    my $answers = $self->_curl([ '-X', 'POST' ], map { "$self->{endpoint}/$bucket/" . _path($_) . '?uploads=' } @keys);
+    return $answers =~ m{<UploadId>(.*?)</UploadId>}g;
+}
+
+sub abort_upload {
+    my ($self, $bucket, $key, $id) = @_;
+    $self->_curl([ '-X', 'DELETE' ], "$self->{endpoint}/$bucket/" . _path($key) . '?uploadId=' . _escape($id));
+    return;
+}
+
+# Signed requests, and what they are answered with, one after the other.
+sub _curl {
+    my ($self, $options, @urls) = @_;
+    my $answers = '';
+    while (my @some = splice @urls, 0, 200) {
+        open my $in, '-|', 'curl', '-sSf', '--aws-sigv4', 'aws:amz:us-east-1:s3', '-u', "$self->{access_key}:$self->{secret_key}",
+          '-H', 'x-amz-content-sha256: UNSIGNED-PAYLOAD', @$options, @some
+          or croak "curl: $!";
+        $answers .= join '', <$in>;
+        close $in or croak "curl @$options: failed";
+    }
+    return $answers;
 }
 
 # Objects of the bucket in the order in which the store lists them: {key, size, storage_class, etag}.
@@ -109,6 +133,7 @@ sub _field {
 }
 
 # Keys are bytes here.
+sub _path { my ($key) = @_; return _escape($key) =~ s/%2F/\//gr; }
 sub _escape { my ($text) = @_; $text =~ s/([^A-Za-z0-9_.~-])/sprintf '%%%02X', ord $1/ge; return $text; }
 sub _unescape { my ($text) = @_; $text =~ tr/+/ /; $text =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge; return $text; }
 

@@ -1,5 +1,6 @@
 #include "store/s3/reply.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -66,6 +67,21 @@ TEST(Reply, UnfinishedUploadsAreRead) {
   EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads(upload("%zz", "1")), "", ""); }));
   EXPECT_TRUE(is_bad_reply([] { read_uploads(uploads("", true), "", ""); }));
   EXPECT_TRUE(is_bad_reply([] { read_uploads("<ListBucketResult/>", "", ""); }));
+}
+
+TEST(Reply, EncodedKeysOfUploadsAreDecodedWhereTheServerForgetsToSaySo) {
+  const auto keys = [](const std::string& items) {
+    std::vector<std::string> found;
+    const std::string reply =
+        "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>" + items + "</ListMultipartUploadsResult>";
+    for (const ObjectInfo& object : read_uploads(reply, "", "").objects) found.push_back(object.key);
+    return found;
+  };
+  EXPECT_THAT(keys(upload("S%E1%BB%91/1.wav", "1") + upload("a%20b%2Bc%2520.wav", "2")),
+              testing::ElementsAre("Số/1.wav", "a b+c%20.wav"));
+  EXPECT_THAT(keys(upload("a b+c%20.wav", "1") + upload("b%20", "2")), testing::ElementsAre("a b+c%20.wav", "b%20"));
+  EXPECT_THAT(keys(upload("100%", "1")), testing::ElementsAre("100%"));
+  EXPECT_THAT(keys(upload("a%2", "1")), testing::ElementsAre("a%2"));
 }
 
 TEST(Reply, EncodedKeysAreDecodedOnlyWhereTheServerSaysSo) {

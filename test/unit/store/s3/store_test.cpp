@@ -517,6 +517,20 @@ TEST_F(S3CopyTest, TheClassIsChangedByACopyOntoItself) {
   EXPECT_EQ(seen.headers.at("x-amz-metadata-directive"), "COPY");
 }
 
+// A request whose answer was lost goes on at the server: by the time of the next one the object has its class.
+TEST_F(S3CopyTest, AClassThatIsChangedMeanwhileIsNoError) {
+  auto store = open();
+  auto looks = std::make_shared<int>(0);
+  server_.otherwise([looks](const SeenRequest& request) {
+    if (request.method != "HEAD") return Reply{.status = 400, .body = error_xml("InvalidRequest")};
+    std::string const now = (*looks)++ == 1 ? "GLACIER" : "COLD";
+    return Reply{.headers = {{"ETag", "\"src\""}, {"x-amz-storage-class", now}}, .body = "12345"};
+  });
+  harness_.run(store->set_storage_class("a", "GLACIER"));
+  EXPECT_EQ(requests(), 3U);
+  EXPECT_NE(harness_.failure(store->set_storage_class("a", "GLACIER")).message(), "");
+}
+
 TEST_F(S3CopyTest, OnlyBetweenBucketsOfOneEndpointAndUser) {
   auto store = open();
   harness_.config_.options["bucket"] = "other";
