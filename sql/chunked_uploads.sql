@@ -100,6 +100,17 @@ SELECT count(audiostore.cancel_operation(id)) FROM audiostore.operations WHERE s
 CALL audiostore.run('outbox');
 SELECT status, error_message FROM audiostore.chunked_uploads WHERE storage_path = 'torn';
 DELETE FROM audiostore.chunked_uploads;
+-- A part that is not in the store yet is waited for, by the assembly and not by its attempts.
+SELECT audiostore.initiate_chunked_upload('late', 20, 10, storage_path => 'late') AS id \gset
+SELECT count(audiostore.upload_chunk(:'id', i, '0123456789')) FROM generate_series(0, 1) i;
+UPDATE audiostore.operation_rows SET not_before = now() + interval '1 hour' WHERE store = 'chunked' AND key LIKE 'chunks/%/1/%';
+CALL audiostore.run('outbox');
+SELECT status, operation_id IS NULL AS waits FROM audiostore.chunked_uploads WHERE id = :'id';
+UPDATE audiostore.operation_rows SET not_before = now() WHERE store = 'chunked';
+CALL audiostore.run('outbox');
+SELECT status FROM audiostore.chunked_uploads WHERE id = :'id';
+DELETE FROM audiostore.chunked_uploads;
+CALL audiostore.run('outbox');
 -- Reservations of a quota: to the byte, and until the upload ends.
 INSERT INTO audiostore.workspaces (id, name) VALUES ('00000000-0000-0000-0000-0000000000d1', 'tenant');
 INSERT INTO audiostore.storage_quotas (workspace_id, max_storage_bytes, max_file_count, max_file_size, current_storage_bytes)

@@ -79,6 +79,8 @@ subtest 'figures' => sub {
     like($text->($drawn), qr/^All stores\Q@{[ $bytes->($all) ]}\E/, 'the last accounting');
     my ($now, $day) = $ask->(q{SELECT bytes, bytes_per_day FROM audiostore.storage_growth_trend('30 days', '{30}') WHERE store = 'media'});
     is_deeply([ @{ $row->('growth', 'media') }[ 2, 4, 5 ] ], [ map { $bytes->($now + $_ * $day) } 0, 30, 90 ], 'where it goes');
+    my ($cost) = $ask->(q{SELECT forecast_cost FROM audiostore.storage_growth_trend('30 days', '{90}') WHERE store = 'cold'});
+    is($row->('growth', 'cold')->[6], sprintf('%.2f USD', $cost), 'and what that costs');
 
     my ($hits, $misses, $puts) = $ask->(q{SELECT sum(hits), sum(misses), sum(puts) FROM audiostore.cache_counters WHERE hour >= now() - interval '30 days'});
     like($text->($section{cache}), qr/\Q@{[ $count->($puts) ]}\E entries were put/, 'puts of the cache');

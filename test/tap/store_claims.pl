@@ -49,6 +49,11 @@ for my $clone ('copied', 'restored') {
     is_deeply([$node->files('media')], ['first', 'second'], "$clone: nothing is deleted");
     is($node->safe_psql($clone, "SELECT kind, key, state FROM audiostore.operations"), 'delete|first|pending',
         "$clone: the delete waits");
+    my $audit = $node->safe_psql($clone, "SELECT audiostore.start_audit('media', min_age => '0')");
+    $node->psql($clone, "CALL audiostore.run('audits')");
+    is($node->safe_psql($clone, "SELECT state, complete FROM audiostore.audits WHERE id = $audit"), 'done|t', "$clone: it may look");
+    my (undef, undef, $error) = $node->psql($clone, "SELECT * FROM audiostore.purge_orphans($audit, false, 1)");
+    like($error, qr/refused to purge.*looked after by another database/s, "$clone: and purges nothing");
 }
 $node->safe_psql('restored', "SELECT audiostore.claim_store('media'); CALL audiostore.run('outbox');");
 is_deeply([$node->files('media')], ['second'], 'until the store is claimed');
