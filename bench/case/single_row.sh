@@ -82,7 +82,8 @@ single_row_rate() {
 
 single_row_refill() {
     local table=bench.single_$1
-    sql -c "TRUNCATE $table" -c 'TRUNCATE audiostore.operation_rows, audiostore.operation_packs, audiostore.operation_holes, bench.single_queue'
+    # A key may be held by any table of its store: the other ones are empty.
+    sql -c 'TRUNCATE bench.single_bare_tracked, bench.single_uploads_tracked' -c "TRUNCATE $table" -c 'TRUNCATE audiostore.operation_rows, audiostore.operation_packs, audiostore.operation_holes, bench.single_queue'
     case $1 in
         bare_*) sql -c "INSERT INTO $table SELECT -i, 'uploads/' || -i || '.wav', 1000 FROM generate_series(1, 100000) i" ;;
         uploads_*) sql -c "INSERT INTO $table (original_filename, file_size, store, storage_path)
