@@ -5,6 +5,7 @@
 
 #include "cache/lookup.hpp"
 #include "pg/arguments.hpp"
+#include "pg/lock_held.hpp"
 #include "pg/subtransaction.hpp"
 #include "pg/time.hpp"
 
@@ -49,7 +50,7 @@ void on_transaction_end(XactEvent event, void* /*unused*/) {
 
 bool is_held(std::uint64_t hash) {
   LOCKTAG const tag = tag_for(hash);
-  return LockHeldByMe(&tag, ExclusiveLock);
+  return pg::lock_held(tag, ExclusiveLock);
 }
 
 bool is_cached(Datum key, std::uint64_t hash) {

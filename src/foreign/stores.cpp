@@ -38,7 +38,7 @@ std::shared_ptr<OpenStore> open(store::Config config) {
   auto opened = std::make_shared<OpenStore>();
   opened->config = std::move(config);
   // A local store needs no sockets: a session does not make the client for its sake.
-  bool const wants_client = provider->name != "local" || IsBackgroundWorker;
+  bool const wants_client = provider->name != "local" || MyBackendType == B_BG_WORKER;
   opened->store =
       provider->open(opened->config, {.client = wants_client ? &client() : nullptr, .clock = &clock, .random = random});
   return opened;
