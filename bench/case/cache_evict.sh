@@ -13,12 +13,15 @@ case_cache_evict() {
         cache_document cache_naive '1 day'
         timed 'offset' "DELETE FROM bench.cache_naive WHERE id IN
             (SELECT id FROM bench.cache_naive ORDER BY last_accessed_at DESC OFFSET 10000);" 'VACUUM bench.cache_naive;'
-        # The limit: what stays is written elsewhere, and the rest goes with its files.
+        # The limits: files are emptied; and what stays is written elsewhere before.
         cache_document cache_naive '1 day'
+        sql -c 'DROP TABLE IF EXISTS bench.cache_half' -c 'CREATE TABLE bench.cache_half (LIKE bench.cache_naive INCLUDING ALL)' \
+            -c "INSERT INTO bench.cache_half SELECT * FROM bench.cache_naive LIMIT $half" -c CHECKPOINT
+        timed 'empty' 'TRUNCATE bench.cache_half;'
         sql -c 'DROP TABLE IF EXISTS bench.cache_kept' -c 'CREATE TABLE bench.cache_kept (LIKE bench.cache_naive INCLUDING ALL)'
         timed 'copy' 'BEGIN;' "INSERT INTO bench.cache_kept SELECT * FROM bench.cache_naive ORDER BY last_accessed_at DESC LIMIT 10000;" \
             'TRUNCATE bench.cache_naive;' 'COMMIT;'
-        sql -c 'DROP TABLE bench.cache_naive, bench.cache_kept'
+        sql -c 'DROP TABLE bench.cache_naive, bench.cache_kept, bench.cache_half'
         cache_empty
         # Lives long enough for the loading, then expires while we wait.
         cache_fill 1 "$half" '60 s'
@@ -34,6 +37,7 @@ case_cache_evict() {
     done
     compare "expiring $half of $cache_entries entries (yardstick: DELETE, VACUUM)" expire delete speedup 15
     absolute '   WAL of it, by the yardstick'"'"'s' "$(awk -v a="$(median expire 4)" -v b="$(median delete 4)" 'BEGIN { printf "%.5f", a / b }')" '' '<=' 0.01
+    compare '  limit: TRUNCATE of a table of as many' empty delete speedup -
     compare "LRU from $cache_entries to 10000 entries (yardstick: OFFSET delete, VACUUM)" lru offset speedup 15
     compare '  limit: the 10000 copied by INSERT ... SELECT, then TRUNCATE' copy offset speedup -
     cache_evict_lookups
