@@ -5,6 +5,7 @@
 # tables have the same indexes; each holds 100,000 other rows.
 
 case_single_row() {
+    local what limit label
     single_row_setup
     for ((round = 1; round <= rounds; round++)); do
         progress "single_row: round $round of $rounds"
@@ -15,13 +16,16 @@ case_single_row() {
         done
         # The limit: the same table with the two least things that any such design does.
         for limit in idle queue; do single_row_rate bare "$limit" "bare $limit"; done
+        # What a large statement costs others until its deletes are done.
+        single_row_rate bare tracked 'bare, behind a large statement' off behind
     done
     for what in uploads bare; do
-        local label='INSERT, then DELETE of one upload, 8 clients'
+        label="INSERT, then DELETE of one upload, 8 clients"
         if [ "$what" = bare ]; then label='INSERT, then DELETE of one row (id, key, size), 8 clients'; fi
         compare "$label, worker off" "$what, worker off" "$what untracked" rate 0.85
         compare "$label, worker on" "$what, worker on" "$what untracked" rate 0.85
     done
+    compare "$label, 100,000 other deletes of one statement pending" 'bare, behind a large statement' 'bare untracked' rate -
     compare '  limit: triggers that get the rows and do nothing' 'bare idle' 'bare untracked' rate -
     compare '  limit: ones that keep a queue of keys in a table, in SQL' 'bare queue' 'bare untracked' rate -
 }
@@ -71,10 +75,14 @@ SQL
     done
 }
 
-# single_row_rate TABLE TRACKED VARIANT [on]
+# single_row_rate TABLE TRACKED VARIANT [on|off [behind]]
 single_row_rate() {
     local worker=${4:-off}
     single_row_refill "$1_$2"
+    if [ "${5:-}" = behind ]; then
+        sql -c "INSERT INTO bench.single_$1_$2 SELECT i, 'uploads/' || i || '/first.wav', 1000 FROM generate_series(1, 100000) i" \
+            -c "DELETE FROM bench.single_$1_$2 WHERE id > 0" -c "VACUUM bench.single_$1_$2" -c CHECKPOINT
+    fi
     if [ "$worker" = on ]; then worker on; fi
     rate "$3" 8 "${SECONDS_EACH:-5}" "$work/single_row.$1_$2"
     if [ "$worker" = on ]; then worker off; fi
