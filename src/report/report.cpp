@@ -135,7 +135,7 @@ Markup footer() {
 
 // A section, and what is said of it where its feature is not used.
 struct Part {
-  Section (*make)(const Period&);
+  Section (*make)(const Period&) = nullptr;
   const char* name = nullptr;
   const char* call = nullptr;
   const char* does = nullptr;

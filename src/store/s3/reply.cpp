@@ -301,11 +301,9 @@ bool looks_encoded(std::string_view key) {
 // that.
 bool encoded_uploads(pugi::xml_node root) {
   if (const auto type = xml::child_text(root, "EncodingType")) return *type == "url";
-  for (const pugi::xml_node item : root.children()) {
-    if (item.type() != pugi::node_element || xml::name(item) != "Upload") continue;
-    if (!looks_encoded(required(item, "Key"))) return false;
-  }
-  return true;
+  return std::all_of(root.begin(), root.end(), [](pugi::xml_node item) {
+    return item.type() != pugi::node_element || xml::name(item) != "Upload" || looks_encoded(required(item, "Key"));
+  });
 }
 
 }  // namespace
