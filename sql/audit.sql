@@ -125,7 +125,7 @@ DROP TABLE au_empty;
 SELECT count(*) FROM audiostore.pending_operations WHERE reason LIKE 'orphan%';
 -- What has changed since stays.
 INSERT INTO au_songs (id, path) VALUES (9, 'images2/orphan');
-SELECT 'cat >/dev/null; printf 123 >"' || :'root' || '/images/sub/orphan"' AS overwrite \gset
+SELECT format('cat >/dev/null; printf 123 >"%1$s"; touch -d "2 days ago" "%1$s"', :'root' || '/images/sub/orphan') AS overwrite \gset
 COPY (SELECT 1) TO PROGRAM :'overwrite';
 SELECT key, size, outcome, operation IS NOT NULL AS operation FROM audiostore.purge_orphans(:audit, false, 1) ORDER BY key COLLATE "C";
 SELECT kind, key, reason = 'orphan, audit ' || :audit AS reason, not_before > now() + interval '50 minutes' AS later
@@ -134,6 +134,8 @@ SELECT key, resolution FROM audiostore.audit_findings WHERE audit_id = :audit AN
 SELECT count(*) FROM audiostore.purge_orphans(:audit, false, 1);
 -- Those that are gone by then count as well: many small purges are a large one.
 SELECT count(*) FROM audiostore.purge_orphans(:audit, false, 0.01);
+SELECT format('cat >/dev/null; touch "%s"', :'root' || '/images/sub/orphan') AS write_again \gset
+COPY (SELECT 1) TO PROGRAM :'write_again';
 DELETE FROM au_songs WHERE id = 9;
 
 -- Dangling rows: given back, let go, deleted.

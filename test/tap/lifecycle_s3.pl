@@ -100,6 +100,22 @@ subtest 'from one class into another' => sub {
     is_deeply([ @{ stored('media') }, @{ stored('archive') } ], [], 'they go with their rows, whatever their class');
 };
 
+subtest 'each workspace has its own class' => sub {
+    sql(q{INSERT INTO audiostore.workspaces (id, name) VALUES ('00000000-0000-0000-0000-000000000001', 'thrifty'), ('00000000-0000-0000-0000-000000000002', 'usual');
+        INSERT INTO audiostore.storage_quotas (workspace_id, archive_threshold_days, archive_storage_class, auto_cleanup)
+            VALUES ('00000000-0000-0000-0000-000000000001', 30, 'infrequent', true), ('00000000-0000-0000-0000-000000000002', 30, NULL, true);
+        INSERT INTO audiostore.audio_uploads (workspace_id, store, storage_path, file_size, status, uploaded_at)
+            SELECT id, 'media', 'w/' || name, 3, 'completed', now() - interval '31 days' FROM audiostore.workspaces;
+        SELECT audiostore.put_object('media', storage_path, 'abc') FROM audiostore.audio_uploads});
+    $node->run_until_drained;
+    sql(q{SELECT audiostore.enable_policy('workspace_archive')});
+    run_all();
+    is_deeply(stored('media'), [ 'live/w/thrifty STANDARD_IA', 'live/w/usual GLACIER' ], 'the built-in policy asks its quota');
+    is(sql('SELECT count(*), count(archived_at), min(status) FROM audiostore.audio_uploads'), '2|2|archived', 'rows say so');
+    sql(q{SELECT audiostore.disable_policy('workspace_archive'); DELETE FROM audiostore.audio_uploads});
+    $node->run_until_drained;
+};
+
 sub worker {
     my ($state) = @_;
     $node->append_conf('postgresql.conf', "audiostore.enabled = $state");
