@@ -84,7 +84,9 @@ sub client {
         my $batch = "SET client_min_messages = error;\nSET lock_timeout = '3s';\n\\set VERBOSITY verbose\n";
         $batch .= join '', map { "$_;\n\\echo tried\n" } statements() for 1 .. 8;
         my ($out, $err) = ('', '');
-        IPC::Run::run(\@psql, '<', \$batch, '>', \$out, '2>', \$err);
+        eval { IPC::Run::run(\@psql, '<', \$batch, '>', \$out, '2>', \$err) };
+        # A psql that is refused, or whose server goes, may be gone before it was told what to do.
+        die $@ if $@ && $@ !~ /Broken pipe/;
         open my $file, '>>', "$dir/client$number" or die;
         print $file "$_\n" for grep { /^tried$/ } split /\n/, $out;
         print $file "$_\n" for grep { /ERROR|PANIC/ } split /\n/, $err;

@@ -25,8 +25,10 @@ sub sql { my ($query) = @_; return $node->safe_psql('postgres', $query); }
 # A single query, or undef while the server does not take connections.
 sub ask {
     my ($query) = @_;
-    my ($out, $err);
-    my $ok = IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', '-' ], '<', \$query, '>', \$out, '2>', \$err);
+    my ($out, $err) = ('', '');
+    my $ok = eval { IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', '-' ], '<', \$query, '>', \$out, '2>', \$err) };
+    # A psql that is refused may be gone before it was told what to do.
+    die $@ if $@ && $@ !~ /Broken pipe/;
     chomp $out;
     return $ok && $out ne '' ? $out : undef;
 }
