@@ -190,6 +190,17 @@ CALL pk_drain('pk');
 SELECT * FROM pk_objects();
 SELECT count(*) FROM pk_queue;
 
+-- Behind many statements that have packs a further one queues rows, unless it is very large: each would look into all.
+BEGIN;
+INSERT INTO pk_held_rows SELECT n, 'm' || n FROM generate_series(100000, 184999) n;
+DO $$ BEGIN FOR i IN 0..34 LOOP DELETE FROM pk_held_rows WHERE id BETWEEN 100000 AND 134999 AND id % 35 = i; END LOOP; END $$;
+SELECT count(DISTINCT statement) AS statements FROM audiostore.operation_packs WHERE store = 'pk_held';
+SELECT count(*) FROM audiostore.operation_rows WHERE store = 'pk_held' AND key LIKE 'm1_____';
+DELETE FROM pk_held_rows WHERE id >= 135000;
+SELECT count(DISTINCT statement) AS statements FROM audiostore.operation_packs WHERE store = 'pk_held';
+SELECT count(*) FROM audiostore.operation_rows WHERE store = 'pk_held' AND key LIKE 'm1_____';
+ROLLBACK;
+
 -- Bytes that are no pack say so.
 SELECT * FROM audiostore.unpack_keys(7, '\x000161000162010163');
 \set VERBOSITY sqlstate

@@ -22,6 +22,10 @@ namespace {
 
 // Statements that let go of fewer keys queue rows.
 constexpr std::size_t kWorthPacking = 1000;
+// So do larger ones while this many statements have packs of the store, as after a DELETE in a thousand batches whose
+// store is out of reach: a statement looks into the packs of each other one, which would grow with their square.
+constexpr int kMostStatements = 32;
+constexpr std::size_t kWorthPackingAlways = 50'000;
 
 struct KindName {
   Kind kind;
@@ -230,7 +234,9 @@ std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string
   PackTable packs;
   Grace const grace = grace_of(store);
   Deletes const deletes{.store = store, .reason = reason, .grace = grace, .due = grace.due_now()};
-  if (keys.size() < kWorthPacking || !may_pack(store)) return enqueue_rows(table, packs, deletes, keys);
+  bool const pack = keys.size() >= kWorthPacking && may_pack(store) &&
+                    (keys.size() >= kWorthPackingAlways || packs.statements(store, kMostStatements) < kMostStatements);
+  if (!pack) return enqueue_rows(table, packs, deletes, keys);
   auto const too_long = [](std::string_view key) { return key.size() > kLongestPackedKey; };
   if (std::none_of(keys.begin(), keys.end(), too_long)) return enqueue_packs(table, packs, deletes, keys);
   std::vector<std::string_view> packable;

@@ -341,6 +341,19 @@ void PackTable::insert(const NewPacks& packs, std::span<const std::string_view> 
   if (!rows.empty()) write();
 }
 
+int PackTable::statements(std::string_view store, int limit) {
+  if (empty()) return 0;
+  return pg::call([&] {
+    int count = 0;
+    KeysScan scan(relations_, store);
+    for (std::int64_t from = PG_INT64_MIN; count < limit && scan.find_statement(from); count++) {
+      from = scan.statement() + 1;
+    }
+    scan.end();
+    return count;
+  });
+}
+
 TakenBack PackTable::take_back(std::string_view store, std::string_view key, std::int64_t except_statement) {
   return pg::call([&] {
     TakenBack result = TakenBack::none;

@@ -28,6 +28,9 @@ class PackTable {
     TimestampTz not_before = 0;
     std::int64_t first_id = 0;  // of as many as there are keys
   };
+  // How many statements have packs of this store, counted up to a limit: each makes lookups dearer.
+  int statements(std::string_view store, int limit);
+
   // For keys that are distinct, in byte order, and at most kLongestPackedKey long.
   void insert(const NewPacks& packs, std::span<const std::string_view> keys);
 
