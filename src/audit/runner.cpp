@@ -3,10 +3,8 @@
 #include "audit/milestones.hpp"
 #include "monitor/progress.hpp"
 #include "pg/background.hpp"
-#include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
-#include "pg/memory_scope.hpp"
-#include "pg/statement.hpp"
+#include "pg/own_transaction.hpp"
 #include "pg/subtransaction.hpp"
 
 namespace audiostore::audit {
@@ -24,16 +22,6 @@ constexpr Milliseconds kBetweenLooks{250};
 
 TimePoint clock_now() { return SystemClock().now(); }
 
-template <class F>
-void in_transaction(pg::Transactions& transactions, F&& body) {
-  transactions.run([&] {
-    pg::Spi const spi;
-    pg::AsExtensionOwner const owner;
-    pg::MemoryScope const memory("audiostore audits");
-    body();
-  });
-}
-
 std::string described(const std::string& message, const std::string& detail) {
   return detail.empty() ? message : message + ": " + detail;
 }
@@ -41,7 +29,7 @@ std::string described(const std::string& message, const std::string& detail) {
 }  // namespace
 
 void AuditRunner::recover() {
-  in_transaction(transactions_, [] { release_audits_of_the_dead(); });
+  pg::in_own_transaction(transactions_, "audiostore audits", [] { release_audits_of_the_dead(); });
 }
 
 TimePoint AuditRunner::step(TimePoint now) {
@@ -78,7 +66,7 @@ void AuditRunner::claim(TimePoint now) {
   for (Work const& work : works_) except.push_back(work.audit.id);
   std::vector<Audit> claimed;
   std::optional<double> due_in;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore audits", [&] {
     queue_audits_of_policies();
     claimed = claim_audits(except, kAtOnce - works_.size(), kLease);
     for (Audit const& one : claimed) except.push_back(one.id);
@@ -120,7 +108,7 @@ void AuditRunner::cut(Work& work, std::vector<Range>& ranges) const {
 void AuditRunner::begin(Work& work) {
   std::optional<pg::Failure> failure;
   std::vector<Range> ranges;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore audits", [&] {
     failure = pg::attempt([&] {
       foreign::StoreHandle const handle = foreign::find_store(work.audit.store);
       foreign::check_usage(handle, work.audit.owner);
@@ -172,7 +160,7 @@ void AuditRunner::advance(Work& work, Strand& strand, TimePoint now) {
 
 void AuditRunner::judge(Work& work, Strand& strand, TimePoint now) {
   std::optional<pg::Failure> failure;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore audits", [&] {
     Verdict verdict;
     failure = pg::attempt([&] { verdict = strand.lane->judge(now); });
     if (failure || !verdict.kept) return;
@@ -203,7 +191,7 @@ void AuditRunner::fail(Work& work, const Error& error, Lists lists) {
 void AuditRunner::settle_over() {
   bool const any = std::any_of(works_.begin(), works_.end(), [](Work const& work) { return work.over; });
   if (!any) return;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore audits", [&] {
     for (Work const& work : works_) {
       if (work.over) totals_.findings += settle_audit(work.audit, work.outcome);
     }
@@ -214,7 +202,7 @@ void AuditRunner::settle_over() {
 void AuditRunner::extend(TimePoint now) {
   auto const due = [&](Work const& work) { return work.leased_until - now < kLease / 2; };
   if (std::none_of(works_.begin(), works_.end(), due)) return;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore audits", [&] {
     for (Work& work : works_) {
       if (!due(work)) continue;
       if (!keep_audit(work.audit, kLease)) work.over = true;
@@ -226,7 +214,7 @@ void AuditRunner::extend(TimePoint now) {
 void AuditRunner::stop() {
   std::list<Work> const works = std::move(works_);
   works_.clear();
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore audits", [&] {
     for (Work const& work : works) {
       AuditOutcome outcome = work.outcome;
       if (!work.over) outcome.kind = AuditOutcome::Kind::interrupted;

@@ -6,10 +6,8 @@
 #include "lifecycle/expiry.hpp"
 #include "monitor/progress.hpp"
 #include "pg/background.hpp"
-#include "pg/identity.hpp"
 #include "pg/interrupts.hpp"
-#include "pg/memory_scope.hpp"
-#include "pg/statement.hpp"
+#include "pg/own_transaction.hpp"
 
 namespace audiostore::lifecycle {
 namespace {
@@ -30,16 +28,6 @@ constexpr Milliseconds kBetweenLooks{250};
 
 TimePoint clock_now() { return SystemClock().now(); }
 
-template <class F>
-void in_transaction(pg::Transactions& transactions, F&& body) {
-  transactions.run([&] {
-    pg::Spi const spi;
-    pg::AsExtensionOwner const owner;
-    pg::MemoryScope const memory("audiostore policies");
-    body();
-  });
-}
-
 std::string described(const std::string& message, const std::string& detail) {
   return detail.empty() ? message : message + ": " + detail;
 }
@@ -47,7 +35,7 @@ std::string described(const std::string& message, const std::string& detail) {
 }  // namespace
 
 void PolicyRunner::recover() {
-  in_transaction(transactions_, [] { release_policies_of_the_dead(); });
+  pg::in_own_transaction(transactions_, "audiostore policies", [] { release_policies_of_the_dead(); });
 }
 
 TimePoint PolicyRunner::step(TimePoint now) {
@@ -91,7 +79,7 @@ void PolicyRunner::claim(TimePoint now) {
   for (Work const& work : works_) except.push_back(work.claimed.policy.id);
   std::vector<ClaimedPolicy> claimed;
   std::optional<double> due_in;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore policies", [&] {
     claimed = claim_policies(except, kAtOnce - listing, kLease);
     for (ClaimedPolicy const& one : claimed) except.push_back(one.policy.id);
     due_in = seconds_until_due(except);
@@ -115,7 +103,7 @@ void PolicyRunner::claim(TimePoint now) {
 void PolicyRunner::begin(Work& work) {
   std::optional<pg::Failure> failure;
   Policy const& policy = work.claimed.policy;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore policies", [&] {
     failure = pg::attempt([&] {
       if (policy.expiry()) {
         work.store = open_for(policy);
@@ -175,7 +163,8 @@ void PolicyRunner::act(Work& work, TimePoint now) {
   bool room = true;
   if (!expired.empty()) {
     std::optional<pg::Failure> failure;
-    in_transaction(transactions_, [&] { failure = pg::attempt([&] { room = act_in_transaction(work, expired); }); });
+    pg::in_own_transaction(transactions_, "audiostore policies",
+                           [&] { failure = pg::attempt([&] { room = act_in_transaction(work, expired); }); });
     if (failure) fail(work, described(failure->message, failure->detail));
     if (work.over) return;
     work.leased_until = now + kLease;
@@ -215,7 +204,7 @@ void PolicyRunner::act_on_rows(Work& work, TimePoint now) {
   RowCounts counts{.rows = work.outcome.rows, .bytes = work.outcome.bytes, .kept = work.outcome.kept, .row_error = {}};
   bool more = false;
   bool room = true;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore policies", [&] {
     if (!keep_policy(work.claimed.policy, kLease)) return;
     room = !work.tiers || work.claimed.policy.dry_run ||
            count_under_way(work.claimed.policy.id, kMostUnderWay) + RowWalk::kBatch <= kMostUnderWay;
@@ -263,7 +252,7 @@ void PolicyRunner::let_others_in(TimePoint now) {
   }
   if (longest == works_.end()) return;
   std::optional<double> due_in;
-  in_transaction(transactions_, [&] { due_in = seconds_until_due(except); });
+  pg::in_own_transaction(transactions_, "audiostore policies", [&] { due_in = seconds_until_due(except); });
   if (!due_in || *due_in > 0) return;
   longest->outcome.kind = PolicyOutcome::Kind::put_off;
   longest->over = true;
@@ -288,7 +277,7 @@ void PolicyRunner::fail(Work& work, std::string why) {
 void PolicyRunner::settle_over() {
   bool const any = std::any_of(works_.begin(), works_.end(), [](Work const& work) { return work.over; });
   if (!any) return;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore policies", [&] {
     for (Work const& work : works_) {
       if (work.over) settle_policy(work.claimed, work.outcome);
     }
@@ -304,7 +293,7 @@ void PolicyRunner::settle_over() {
 void PolicyRunner::extend(TimePoint now) {
   auto const due = [&](Work const& work) { return work.leased_until - now < kLease / 2; };
   if (std::none_of(works_.begin(), works_.end(), due)) return;
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore policies", [&] {
     for (Work& work : works_) {
       if (!due(work)) continue;
       if (!keep_policy(work.claimed.policy, kLease)) {
@@ -318,7 +307,7 @@ void PolicyRunner::extend(TimePoint now) {
 void PolicyRunner::stop() {
   std::list<Work> const works = std::move(works_);
   works_.clear();
-  in_transaction(transactions_, [&] {
+  pg::in_own_transaction(transactions_, "audiostore policies", [&] {
     for (Work const& work : works) {
       PolicyOutcome outcome = work.outcome;
       if (!work.over) outcome.kind = PolicyOutcome::Kind::interrupted;
