@@ -135,3 +135,14 @@ store_sql() {
             endpoint 'http://127.0.0.1:$stub_port', addressing 'path');
         CREATE USER MAPPING FOR PUBLIC SERVER $1 OPTIONS (access_key_id 'bench', secret_access_key 'bench');"
 }
+
+# limits_sql QUEUE: the two least things that any design with triggers does: nothing, and keeping a queue of keys.
+limits_sql() {
+    cat <<SQL
+CREATE OR REPLACE FUNCTION bench.idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TABLE bench.$1 (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text, queued_at timestamptz DEFAULT now());
+CREATE UNIQUE INDEX ON bench.$1 (key);
+CREATE FUNCTION bench.into_$1() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO bench.$1 (key) SELECT key FROM gone ORDER BY key; RETURN NULL; END';
+SQL
+}

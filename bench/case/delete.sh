@@ -49,11 +49,7 @@ CREATE TABLE bench.chunks_untracked (LIKE bench.chunks_tracked INCLUDING ALL,
 CREATE TABLE bench.bare_untracked (LIKE bench.bare_tracked INCLUDING ALL);
 CREATE TABLE bench.bare_idle (LIKE bench.bare_tracked INCLUDING ALL);
 CREATE TABLE bench.bare_queue (LIKE bench.bare_tracked INCLUDING ALL);
-CREATE TABLE bench.queue (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text, queued_at timestamptz DEFAULT now());
-CREATE UNIQUE INDEX ON bench.queue (key);
-CREATE FUNCTION bench.idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-CREATE FUNCTION bench.into_queue() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN INSERT INTO bench.queue (key) SELECT key FROM gone ORDER BY key; RETURN NULL; END';
+$(limits_sql queue)
 CREATE TRIGGER idle AFTER DELETE ON bench.bare_idle REFERENCING OLD TABLE AS gone
     FOR EACH STATEMENT EXECUTE FUNCTION bench.idle();
 CREATE TRIGGER into_queue AFTER DELETE ON bench.bare_queue REFERENCING OLD TABLE AS gone

@@ -43,19 +43,15 @@ SELECT audiostore.track('bench.single_uploads_tracked', 'storage_path', store_co
                         live_when => \$\$status <> 'deleted'\$\$);
 CREATE TABLE bench.single_bare_idle (LIKE bench.single_bare_tracked INCLUDING ALL);
 CREATE TABLE bench.single_bare_queue (LIKE bench.single_bare_tracked INCLUDING ALL);
-CREATE TABLE bench.single_queue (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text, queued_at timestamptz DEFAULT now());
-CREATE UNIQUE INDEX ON bench.single_queue (key);
-CREATE FUNCTION bench.single_idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-CREATE FUNCTION bench.single_queued() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN INSERT INTO bench.single_queue (key) SELECT key FROM gone; RETURN NULL; END';
+$(limits_sql single_queue)
 CREATE FUNCTION bench.single_unqueued() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN DELETE FROM bench.single_queue q USING come c WHERE q.key = c.key; RETURN NULL; END';
 CREATE TRIGGER gone AFTER DELETE ON bench.single_bare_idle REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION bench.single_idle();
+    FOR EACH STATEMENT EXECUTE FUNCTION bench.idle();
 CREATE TRIGGER come AFTER INSERT ON bench.single_bare_idle REFERENCING NEW TABLE AS come
-    FOR EACH STATEMENT EXECUTE FUNCTION bench.single_idle();
+    FOR EACH STATEMENT EXECUTE FUNCTION bench.idle();
 CREATE TRIGGER gone AFTER DELETE ON bench.single_bare_queue REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION bench.single_queued();
+    FOR EACH STATEMENT EXECUTE FUNCTION bench.into_single_queue();
 CREATE TRIGGER come AFTER INSERT ON bench.single_bare_queue REFERENCING NEW TABLE AS come
     FOR EACH STATEMENT EXECUTE FUNCTION bench.single_unqueued();
 SQL

@@ -1,11 +1,7 @@
-// Looking, claiming, starting; what becomes of it is in drain_outcomes.cpp.
-//
-// What would surprise you: a transient failure of a store as a whole (network, bucket, credentials) is first put to
-// the test by a probe request. Only when the probe fails too is the store paused; otherwise the operation alone is
-// to blame.
+// Looking, claiming, starting. What becomes of it is in drain_outcomes.cpp, and how a store is paused in
+// drain_pauses.cpp.
 #include "outbox/drain.hpp"
 
-#include "monitor/alerts.hpp"
 #include "monitor/progress.hpp"
 #include "outbox/emptied.hpp"
 #include "outbox/enqueue.hpp"
@@ -24,7 +20,6 @@ constexpr std::size_t kMostReady = 4000;
 constexpr std::size_t kPayloadLimit = std::size_t{16} << 20;
 // What is due cannot be claimed now (its order, or a row in progress): how long until the next look.
 constexpr Milliseconds kBlockedPause{50};
-constexpr Milliseconds kLongestClaimPause{60000};
 // A look reads past what was removed and is not cleaned up yet, so it can take long. A busy drain spends at most one
 // part in so many on it, as it finds its next work by claiming on; an idle one half of its time.
 constexpr int kBusyLookShare = 20;
@@ -41,17 +36,6 @@ TimePoint from_timestamp(TimestampTz timestamp) {
 }
 
 TimePoint clock_now() { return SystemClock().now(); }
-
-Task<void> probe_store(std::shared_ptr<foreign::OpenStore> store, std::optional<Error>& failure) {
-  try {
-    auto call = store->store->list(store::ListQuery{.prefix = {}, .after = {}, .limit = 1});
-    co_await call;
-  } catch (const Error& error) {
-    failure = error;
-  } catch (const std::exception& error) {
-    failure = Error(ErrorKind::internal, error.what());
-  }
-}
 
 }  // namespace
 
@@ -268,52 +252,6 @@ void Drain::start(Slot& slot, std::vector<Operation> operations) {
   }
   running.batch.task = execute(running.batch);
   running.batch.task.start([&running] { running.done = true; });
-}
-
-void Drain::start_probe(Slot& slot) {
-  slot.probing = true;
-  if (!slot.open) {
-    // It was the opening that failed: try just that again.
-    try {
-      pg::in_own_transaction(transactions_, "audiostore drain", [&] { open(slot); });
-    } catch (const Error& error) {
-      pause(slot, error, clock_now());
-      return;
-    } catch (const pg::SqlError& error) {
-      pause(slot, Error(ErrorKind::unavailable, error.message(), error.detail(), error.hint()), clock_now());
-      return;
-    }
-  }
-  Running& running = running_.emplace_back();
-  running.slot = &slot;
-  running.probe = true;
-  slot.in_flight++;
-  running.batch.task = probe_store(slot.open, running.probe_error);
-  running.batch.task.start([&running] { running.done = true; });
-}
-
-void Drain::pause(Slot& slot, const Error& error, TimePoint now) {
-  slot.probing = false;
-  Milliseconds const longest = slot.open ? slot.open->config.common.max_retry_delay : Milliseconds(60000);
-  slot.breaker.trip(now, longest, random_);
-  monitor::note_error(described(error));
-  if (std::exchange(slot.alerted, true)) return;
-  std::string const message = "store \"" + slot.name + "\" is paused: " + described(error);
-  pg::in_own_transaction(transactions_, "audiostore drain", [&] {
-    monitor::raise_alert({.name = "store_paused", .subject = slot.name, .message = message});
-  });
-}
-
-void Drain::claims_failed(Slot& slot, const std::string& why, TimePoint now) {
-  slot.claims.trip(now, kLongestClaimPause, random_);
-  slot.not_again_before = slot.claims.retry_at();
-  std::string const message = "store \"" + slot.name + "\" is paused: " + why;
-  monitor::note_error(message);
-  slot.judged = false;
-  if (slot.claims.failures() > 1) return;
-  pg::in_own_transaction(transactions_, "audiostore drain", [&] {
-    monitor::raise_alert({.name = "rows_unreadable", .subject = slot.name, .message = message});
-  });
 }
 
 void Drain::extend(TimePoint now) {
