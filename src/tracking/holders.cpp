@@ -4,9 +4,9 @@
 // Such a scan can miss a row that stays: an index scan reads its entries first and the rows afterwards, and in between
 // another transaction may move the row to a place whose entry came too late, and commit. The scan then finds the old
 // version dead and never learns of the new one. For `queueing` that is harmless, as it only leads to one more check.
-// For `claiming` it would delete the object of a live row. So whenever a scan met dead rows and no other, a second
-// one with a new MVCC snapshot has the last word: a mover that had committed by then is visible to it, and any
-// version that it sees cannot be overlooked.
+// For `claiming` it would delete the object of a live row. So where a scan met no other than dead rows, and one of them
+// may have been moved meanwhile (row_versions.hpp), a second one with a new MVCC snapshot has the last word: a mover
+// that had committed by then is visible to it, and any version that it sees cannot be overlooked.
 #include "tracking/holders.hpp"
 
 #include "monitor/wake.hpp"
@@ -15,6 +15,7 @@
 #include "pg/memory_scope.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/row.hpp"
+#include "tracking/row_versions.hpp"
 
 namespace audiostore::tracking {
 namespace {
@@ -118,6 +119,7 @@ class Probe {
 
   void start_index_scan() {
     InitDirtySnapshot(dirty_);
+    if (scope_.purpose == Purpose::claiming) before_ = RegisterSnapshot(GetLatestSnapshot());
     scan_ = pg::begin_index_scan(table_, index_, &dirty_, 1);
     bool const hash = index_->rd_rel->relam == HASH_AM_OID;
     start_condition(condition_, hash ? HTEqualStrategyNumber : BTEqualStrategyNumber, compiled_->equality);
@@ -214,9 +216,10 @@ class Probe {
           continue;
         }
         Holding best = Holding::none;
-        for (; walk.reach(keys[done]); walk.next()) best = std::max(best, rows_of_entry(walk.scan, keys[done]));
+        bool moved = false;
+        for (; walk.reach(keys[done]); walk.next()) best = std::max(best, rows_of_entry(walk.scan, keys[done], moved));
         found[done] = std::max(found[done], best);
-        if (best == Holding::none && scope_.purpose == Purpose::claiming) again.push_back(done);
+        if (best == Holding::none && moved) again.push_back(done);
       }
       end_walk(walk);
       if (!again.empty()) walk_again(keys, again, found);
@@ -225,12 +228,20 @@ class Probe {
     return done;
   }
 
-  Holding rows_of_entry(IndexScanDesc scan, std::string_view key) {
+  Holding rows_of_entry(IndexScanDesc scan, std::string_view key, bool& moved) {
     Holding best = Holding::none;
+    bool any = false;
     do {
-      if (index_fetch_heap(scan, slot_) && row_holds(key)) best = std::max(best, holding());
+      if (!index_fetch_heap(scan, slot_)) continue;
+      any = true;
+      if (row_holds(key)) best = std::max(best, holding());
     } while (scan->xs_heap_continue);
+    if (!any) note_dead(scan, moved);
     return best;
+  }
+
+  void note_dead(IndexScanDesc scan, bool& moved) const {
+    moved = moved || (before_ != nullptr && may_have_moved(table_, scan, before_));
   }
 
   // search_index_again() for many.
@@ -254,6 +265,7 @@ class Probe {
 
   void close() {
     if (scan_ != nullptr) index_endscan(scan_);
+    if (before_ != nullptr) UnregisterSnapshot(before_);
     if (slot_ != nullptr) ExecDropSingleTupleTableSlot(slot_);
     // Of a table that stays locked, the index may stay so too: it goes with all others at the end.
     LOCKMODE const lock = ours_ ? NoLock : AccessShareLock;
@@ -292,36 +304,34 @@ class Probe {
   }
 
   Holding search_index(std::string_view key) {
-    bool met_any = false;
+    bool moved = false;
     Holding best = Holding::none;
     scan_->xs_snapshot = &dirty_;
     index_rescan(scan_, &condition_, 1, nullptr, 0);
-    while (best != Holding::live && next_row(met_any)) {
+    while (best != Holding::live && next_row(moved)) {
       if (row_holds(key)) best = std::max(best, holding());
     }
     ExecClearTuple(slot_);
-    if (best == Holding::none && met_any && scope_.purpose == Purpose::claiming) best = search_index_again(key);
+    if (best == Holding::none && moved) best = search_index_again(key);
     return best;
   }
 
-  // The next visible row; notes whether the index had an entry at all.
-  bool next_row(bool& met_any) {
+  // The next visible row; notes whether one that is not may have moved.
+  bool next_row(bool& moved) {
     for (;;) {
-      if (!scan_->xs_heap_continue) {
-        if (index_getnext_tid(scan_, ForwardScanDirection) == nullptr) return false;
-        met_any = true;
-      }
+      if (!scan_->xs_heap_continue && index_getnext_tid(scan_, ForwardScanDirection) == nullptr) return false;
       if (index_fetch_heap(scan_, slot_)) return true;
+      note_dead(scan_, moved);
     }
   }
 
   Holding search_index_again(std::string_view key) {
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
-    bool met_any = false;
+    bool unused = false;
     bool held = false;
     scan_->xs_snapshot = snapshot;
     index_rescan(scan_, &condition_, 1, nullptr, 0);
-    while (!held && next_row(met_any)) held = row_holds(key);
+    while (!held && next_row(unused)) held = row_holds(key);
     ExecClearTuple(slot_);
     index_rescan(scan_, &condition_, 1, nullptr, 0);
     scan_->xs_snapshot = &dirty_;
@@ -368,6 +378,7 @@ class Probe {
   TupleTableSlot* slot_ = nullptr;
   IndexScanDesc scan_ = nullptr;
   SnapshotData dirty_{};
+  Snapshot before_ = nullptr;  // claiming: from before the index is read
   ScanKeyData condition_{};
   Key key_;
 };
