@@ -3,7 +3,7 @@
 // the totals do not) until the worker comes.
 #include "cache/shared.hpp"
 
-#include "monitor/shared.hpp"
+#include "monitor/database_slots.hpp"
 #include "monitor/wake.hpp"
 
 extern "C" {
@@ -63,8 +63,6 @@ void clear(SharedCache& shared, Oid table) {
   }
 }
 
-bool database_exists(Oid database) { return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)); }
-
 Bucket& bucket_of(SharedCache& shared, std::uint64_t where) {
   return shared.buckets[(where * 0x9E3779B97F4A7C15ULL) >> 49];
 }
@@ -73,30 +71,9 @@ Bucket& bucket_of(SharedCache& shared, std::uint64_t where) {
 
 void init_shared() { monitor::add_shared({sizeof(SharedCache) * kCaches, "audiostore cache", attach}); }
 
-// A cache that was dropped and created again has another table; a database that was dropped makes room for another.
 SharedCache* find_shared(Oid table) {
   if (caches == nullptr) return nullptr;
-  Oid owners[kCaches];
-  for (int pass = 0; pass < 2; pass++) {
-    bool gone[kCaches] = {};
-    for (int i = 0; pass == 1 && i < kCaches; i++) {
-      gone[i] = pg::call([&] { return !database_exists(owners[i]); });
-    }
-    monitor::Locked const locked;
-    SharedCache* free = nullptr;
-    for (int i = 0; i < kCaches; i++) {
-      if (caches[i].database == MyDatabaseId) {
-        if (caches[i].table != table) clear(caches[i], table);
-        return &caches[i];
-      }
-      if (caches[i].database == InvalidOid || (gone[i] && caches[i].database == owners[i])) free = &caches[i];
-      owners[i] = caches[i].database;
-    }
-    if (free == nullptr) continue;
-    clear(*free, table);
-    return free;
-  }
-  return nullptr;
+  return monitor::find_database_slot(std::span<SharedCache, kCaches>(caches, kCaches), table, clear);
 }
 
 Counters& counters(SharedCache& shared) noexcept { return shared.counters; }

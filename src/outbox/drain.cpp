@@ -5,6 +5,7 @@
 #include "monitor/progress.hpp"
 #include "outbox/emptied.hpp"
 #include "outbox/enqueue.hpp"
+#include "outbox/pending_summary.hpp"
 #include "outbox/settle_packs.hpp"
 #include "pg/interrupts.hpp"
 #include "pg/own_transaction.hpp"
@@ -24,6 +25,8 @@ constexpr Milliseconds kBlockedPause{50};
 // part in so many on it, as it finds its next work by claiming on; an idle one half of its time.
 constexpr int kBusyLookShare = 20;
 constexpr Milliseconds kBusyLookPause{50};
+// Whether what is pending should be read again is asked so often at most.
+constexpr Milliseconds kSummaryPause{10'000};
 // Where single rows keep coming, each look would find a few of them, and a claim and its settlement cost a flush of
 // the log however few they are: after a claim of this many, the next look gives others the time to gather.
 constexpr std::size_t kCrowd = 8;
@@ -123,6 +126,9 @@ void Drain::look(TimePoint now) {
   pg::in_own_transaction(transactions_, "audiostore drain", [&] {
     due = due_stores(now);
     if (due.empty()) truncate_emptied_packs();
+    if (now < summarizes_at_) return;
+    refresh_pending_summary();
+    summarizes_at_ = now + kSummaryPause;
   });
   for (auto& [name, slot] : slots_) slot.next = DT_NOEND;
   for (DueStore const& found : due) {

@@ -134,6 +134,7 @@ class Drain {
   monitor::Running progress_;  // from the first operation of a drain to its last
   std::int64_t drained_before_ = 0;
   TimePoint looked_at_{};
+  TimePoint summarizes_at_{};
   TimePoint::duration look_took_{};
   TimePoint gathers_until_{};  // what is queued until then is claimed together
   bool nothing_due_ = false;

@@ -12,6 +12,7 @@
 #include "foreign/catalog.hpp"
 #include "outbox/grace.hpp"
 #include "outbox/pack_table.hpp"
+#include "outbox/pending_summary.hpp"
 #include "outbox/queue_table.hpp"
 #include "outbox/transaction_end.hpp"
 #include "pg/identity.hpp"
@@ -88,10 +89,10 @@ QueueRow new_row(Kind kind, Datum store, std::string_view reason, TimestampTz du
 }
 
 // The key that the operation writes or removes last decides which pending delete it makes pointless.
-void replace_pending_delete(QueueTable& table, PackTable& packs, std::string_view store, std::string_view key) {
+void replace_pending_delete(QueueTable& table, std::string_view store, std::string_view key) {
   // A delete on the wire or in doubt stays: this operation waits behind it, and then writes the key again.
   table.take_back_delete(store, key);
-  if (!packs.empty()) packs.take_back(store, key);
+  if (PackTable packs; !packs.empty()) packs.take_back(store, key);
 }
 
 bool stands(TakenBack found) { return found == TakenBack::running || found == TakenBack::in_doubt; }
@@ -113,8 +114,7 @@ struct Deletes {
   TimestampTz due;
 };
 
-std::int64_t enqueue_rows(QueueTable& table, PackTable& packs, const Deletes& deletes,
-                          std::span<const std::string_view> keys) {
+std::int64_t enqueue_rows(QueueTable& table, const Deletes& deletes, std::span<const std::string_view> keys) {
   QueueRow const pattern = new_row(Kind::del, text_datum(deletes.store), deletes.reason, deletes.due);
   std::int64_t queued = 0;
   std::int64_t first_id = 0;
@@ -134,6 +134,7 @@ std::int64_t enqueue_rows(QueueTable& table, PackTable& packs, const Deletes& de
       rows[i].set(column::key, texts.add(batch[i]));
     }
     queued += table.insert(rows, true);
+    PackTable packs;
     if (packs.empty()) continue;
     for (std::size_t const i : packs.among(deletes.store, batch)) {
       if (!settle_with_packs(table, packs, deletes.store, batch[i])) queued--;
@@ -156,8 +157,10 @@ bool may_pack(std::string_view store) {
   });
 }
 
-std::int64_t enqueue_packs(QueueTable& table, PackTable& packs, const Deletes& deletes,
-                           std::span<const std::string_view> keys) {
+bool few_statements(std::string_view store) { return PackTable().statements(store, kMostStatements) < kMostStatements; }
+
+std::int64_t enqueue_packs(QueueTable& table, const Deletes& deletes, std::span<const std::string_view> keys) {
+  PackTable packs(PackRelations::Use::change);
   std::int64_t const first_id = table.next_id_of(keys.size());
   packs.insert({.store = deletes.store,
                 .reason = deletes.reason,
@@ -196,7 +199,6 @@ std::int64_t enqueue(const NewOperation& operation) {
   foreign::claim_if_unclaimed(handle);
   pg::MemoryScope const memory("audiostore enqueue");
   QueueTable table(Use::write);
-  PackTable packs;
   Grace const grace = operation.kind == Kind::del && !operation.due ? grace_of(operation.store) : Grace{};
   TimestampTz const due = operation.due.value_or(grace.due_now());
   QueueRow row = new_row(operation.kind, text_datum(operation.store), operation.reason, due);
@@ -206,11 +208,11 @@ std::int64_t enqueue(const NewOperation& operation) {
   if (operation.kind == Kind::copy || operation.kind == Kind::move) {
     row.set(column::target_store, text_datum(operation.target_store));
     row.set(column::target, text_datum(operation.target_key));
-    replace_pending_delete(table, packs, operation.target_store, operation.target_key);
+    replace_pending_delete(table, operation.target_store, operation.target_key);
   } else if (operation.kind == Kind::set_class) {
     row.set(column::target, text_datum(operation.target_key));
   } else if (operation.kind == Kind::put) {
-    replace_pending_delete(table, packs, operation.store, operation.key);
+    replace_pending_delete(table, operation.store, operation.key);
   }
   if (operation.payload) row.set(column::payload, text_datum(*operation.payload));
   if (operation.options_json != "{}" && !operation.options_json.empty()) {
@@ -218,32 +220,32 @@ std::int64_t enqueue(const NewOperation& operation) {
     row.set(column::options, pg::call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.c_str())); }));
   }
   bool stayed = table.insert(std::span(&row, 1), operation.kind == Kind::del) == 1;
+  PackTable packs;
   if (stayed && operation.kind == Kind::del && !packs.empty()) {
     stayed = settle_with_packs(table, packs, operation.store, operation.key);
   }
   note_queued(operation.store, grace, id, id);
   if (stayed) return id;
   if (auto const other = table.find_delete(operation.store, operation.key)) return *other;
-  return packs.find(operation.store, operation.key).value_or(id);
+  return packs.empty() ? id : packs.find(operation.store, operation.key).value_or(id);
 }
 
 std::int64_t enqueue_deletes(std::string_view store, std::span<const std::string_view> keys, std::string_view reason) {
   if (keys.empty()) return 0;
   pg::MemoryScope const memory("audiostore enqueue deletes");
   QueueTable table(Use::deletes);
-  PackTable packs;
   Grace const grace = grace_of(store);
   Deletes const deletes{.store = store, .reason = reason, .grace = grace, .due = grace.due_now()};
-  bool const pack = keys.size() >= kWorthPacking && may_pack(store) &&
-                    (keys.size() >= kWorthPackingAlways || packs.statements(store, kMostStatements) < kMostStatements);
-  if (!pack) return enqueue_rows(table, packs, deletes, keys);
+  bool const pack =
+      keys.size() >= kWorthPacking && may_pack(store) && (keys.size() >= kWorthPackingAlways || few_statements(store));
+  if (!pack) return enqueue_rows(table, deletes, keys);
   auto const too_long = [](std::string_view key) { return key.size() > kLongestPackedKey; };
-  if (std::none_of(keys.begin(), keys.end(), too_long)) return enqueue_packs(table, packs, deletes, keys);
+  if (std::none_of(keys.begin(), keys.end(), too_long)) return enqueue_packs(table, deletes, keys);
   std::vector<std::string_view> packable;
   std::vector<std::string_view> others;
   for (std::string_view const key : keys) (too_long(key) ? others : packable).push_back(key);
-  std::int64_t const queued = enqueue_rows(table, packs, deletes, others);
-  return queued + (packable.empty() ? 0 : enqueue_packs(table, packs, deletes, packable));
+  std::int64_t const queued = enqueue_rows(table, deletes, others);
+  return queued + (packable.empty() ? 0 : enqueue_packs(table, deletes, packable));
 }
 
 TakenBack take_back_delete(std::string_view store, std::string_view key) {
@@ -260,11 +262,12 @@ std::optional<std::int64_t> find_delete(std::string_view store, std::string_view
 }
 
 void reference_keys(std::string_view store, std::span<const std::string_view> keys) {
-  if (keys.empty()) return;
+  auto const may_be_queued = [&](std::string_view key) { return may_have_delete(store, key); };
+  if (!may_have_packs() && std::none_of(keys.begin(), keys.end(), may_be_queued)) return;
   pg::MemoryScope const memory("audiostore reference");
   QueueTable table(Use::lookup);
   for (std::string_view const key : keys) {
-    if (stands(table.take_back_delete(store, key))) throw_being_deleted(store, key);
+    if (may_be_queued(key) && stands(table.take_back_delete(store, key))) throw_being_deleted(store, key);
   }
   PackTable packs;
   if (packs.empty()) return;

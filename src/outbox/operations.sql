@@ -56,6 +56,16 @@ COMMENT ON INDEX audiostore.operations_delete IS 'at most one pending delete for
 COMMENT ON INDEX audiostore.operations_other IS 'order of operations on one key';
 COMMENT ON INDEX audiostore.operations_target IS 'order of operations on the key that a copy or move writes';
 
+-- Our own code writes rows without triggers, and notes them itself.
+CREATE FUNCTION audiostore.note_operation() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'audiostore_note_operation';
+COMMENT ON FUNCTION audiostore.note_operation() IS
+    'Trigger of the outbox''s tables: notes in shared memory what SQL queues, so that statements which need the key again look for it';
+REVOKE ALL ON FUNCTION audiostore.note_operation() FROM PUBLIC;
+CREATE TRIGGER note AFTER INSERT OR UPDATE OF kind, store, key ON audiostore.operation_rows
+    FOR EACH ROW WHEN (new.kind = 'delete') EXECUTE FUNCTION audiostore.note_operation();
+ALTER TABLE audiostore.operation_rows ENABLE ALWAYS TRIGGER note;
+COMMENT ON TRIGGER note ON audiostore.operation_rows IS 'notes deletes that SQL queues';
+
 REVOKE ALL ON audiostore.operation_rows FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('audiostore.operation_rows', '');
 SELECT pg_catalog.pg_extension_config_dump('audiostore.operations_id_seq', '');

@@ -1,5 +1,6 @@
 #include "outbox/pack_relations.hpp"
 
+#include "outbox/pending_summary.hpp"
 #include "pg/identity.hpp"
 
 namespace audiostore::outbox {
@@ -42,11 +43,17 @@ IndexScanDesc begin_id_scan(Relation heap, Relation index, Snapshot snapshot, st
   return scan;
 }
 
-PackRelations::PackRelations() {
+PackRelations::PackRelations(Use use) {
+  if (use == Use::lookup && !may_have_packs()) return;
   Oid const packs = pg::own_relation("operation_packs");
   if (!OidIsValid(packs)) return;
+  std::uint64_t const noted = packs_noted();
   packs_ = pg::call([packs] { return table_open(packs, RowExclusiveLock); });
-  if (!empty()) keys_oid_ = pg::own_relation("operation_packs_keys");
+  if (empty()) {
+    note_no_packs(packs_, noted);
+  } else {
+    keys_oid_ = pg::own_relation("operation_packs_keys");
+  }
 }
 
 PackRelations::~PackRelations() {
@@ -180,6 +187,7 @@ void PackRelations::insert(std::span<Pack> packs) {
   }
   for (auto* slot : slots) ExecDropSingleTupleTableSlot(slot);
   MemoryContextDelete(batch);
+  note_packs();
 }
 
 bool PackRelations::update(Pack& pack) {

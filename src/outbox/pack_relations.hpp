@@ -15,7 +15,9 @@ IndexScanDesc begin_id_scan(Relation heap, Relation index, Snapshot snapshot, st
 
 class PackRelations {
  public:
-  PackRelations();
+  // For `lookup` they stay closed where it is known that there are none.
+  enum class Use { lookup, change };
+  explicit PackRelations(Use use = Use::change);
   ~PackRelations();
   PackRelations(const PackRelations&) = delete;
   PackRelations& operator=(const PackRelations&) = delete;

@@ -18,6 +18,8 @@ namespace audiostore::outbox {
 
 class PackTable {
  public:
+  explicit PackTable(PackRelations::Use use = PackRelations::Use::lookup) : relations_(use) {}
+
   // There are none, not even in a transaction in progress.
   bool empty() const { return relations_.empty(); }
 

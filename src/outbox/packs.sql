@@ -53,6 +53,11 @@ COMMENT ON COLUMN audiostore.operation_packs.keys IS 'the keys; unpack_keys() re
 COMMENT ON INDEX audiostore.operation_packs_due IS 'packs of a store in the order in which they are due';
 COMMENT ON INDEX audiostore.operation_packs_keys IS 'in which packs a key may be: of each statement, the one whose range it falls into';
 
+CREATE TRIGGER note AFTER INSERT ON audiostore.operation_packs
+    FOR EACH STATEMENT EXECUTE FUNCTION audiostore.note_operation();
+ALTER TABLE audiostore.operation_packs ENABLE ALWAYS TRIGGER note;
+COMMENT ON TRIGGER note ON audiostore.operation_packs IS 'notes that there are packs, when SQL writes some';
+
 -- Not unique: two transactions that take back the same key do not wait for each other.
 CREATE TABLE audiostore.operation_holes (
     id bigint NOT NULL

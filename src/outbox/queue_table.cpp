@@ -3,6 +3,7 @@
 // another delete of the same key are settled at once, one by one.
 #include "outbox/queue_table.hpp"
 
+#include "outbox/pending_summary.hpp"
 #include "outbox/queue_relations.hpp"
 #include "pg/identity.hpp"
 #include "pg/sequence.hpp"
@@ -12,10 +13,12 @@ namespace {
 
 constexpr int kRowsAtOnce = 1000;
 
-bool text_equals(Datum value, std::string_view expected) {
+std::string_view text_of(Datum value) {
   const auto* text = reinterpret_cast<const struct varlena*>(DatumGetPointer(value));
-  return std::string_view(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)) == expected;
+  return {VARDATA_ANY(text), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(text))};
 }
+
+bool text_equals(Datum value, std::string_view expected) { return text_of(value) == expected; }
 
 Datum make_text(std::string_view value) {
   return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
@@ -450,6 +453,9 @@ std::int64_t QueueTable::insert(std::span<QueueRow> rows, bool deletes) {
   for (std::size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
     auto const batch = rows.subspan(first, std::min<std::size_t>(kRowsAtOnce, rows.size() - first));
     stayed += pg::call([&] { return impl_->insert_batch(batch, deletes); });
+    for (QueueRow const& row : batch) {
+      if (deletes) note_delete(text_of(row.values[column::store - 1]), text_of(row.values[column::key - 1]));
+    }
   }
   return stayed;
 }
