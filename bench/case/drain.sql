@@ -96,9 +96,14 @@ END
 $$;
 
 -- The same keys as rows, as many small statements would have left them.
-CREATE PROCEDURE bench.queue_rows() LANGUAGE sql AS $$
-    INSERT INTO audiostore.operation_rows (kind, store, key, reason)
-    SELECT 'delete', 'bench_drain', key, 'row deleted' FROM bench.recordings ORDER BY key COLLATE "C"
+CREATE PROCEDURE bench.queue_rows() LANGUAGE plpgsql AS $$
+DECLARE
+    most CONSTANT bigint := 900;
+BEGIN
+    FOR first IN 1..(SELECT max(id) FROM bench.recordings) BY most LOOP
+        DELETE FROM bench.recordings WHERE id >= first AND id < first + most;
+    END LOOP;
+END
 $$;
 
 -- The last operations first, as looking for any at all has to read everything that was removed and not cleaned up.

@@ -40,6 +40,7 @@ extern "C" {
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/nbtree.h"
 #include "access/reloptions.h"
 #include "access/sysattr.h"
 #include "access/table.h"
@@ -178,6 +179,14 @@ inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot sn
   return index_beginscan(heap, index, snapshot, nullptr, key_count, 0);
 #else
   return index_beginscan(heap, index, snapshot, key_count, 0);
+#endif
+}
+
+// A btree scan whose only condition is "from this key on" has reached it: what comes next need not be compared with it
+// again, entry by entry. (Since 17 PostgreSQL sees that itself.)
+inline void take_the_rest([[maybe_unused]] IndexScanDesc scan) {
+#if PG_VERSION_NUM < 170000
+  static_cast<BTScanOpaque>(scan->opaque)->numberOfKeys = 0;
 #endif
 }
 

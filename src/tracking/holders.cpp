@@ -170,7 +170,15 @@ class Probe {
     }
     // Whether an entry of this key is next.
     bool reach(std::string_view key) {
-      for (; more && entry < key; skipped++) next();
+      for (; more; skipped++, next()) {
+        int const order = entry.compare(key);
+        if (order >= 0) return order == 0;
+      }
+      return false;
+    }
+    // From an entry of this key to the next one.
+    bool next_of(std::string_view key) {
+      next();
       return more && entry == key;
     }
   };
@@ -185,6 +193,7 @@ class Probe {
     condition.sk_argument = PointerGetDatum(key_.text);
     index_rescan(walk.scan, &condition, 1, nullptr, 0);
     walk.next();
+    pg::take_the_rest(walk.scan);
   }
 
   void end_walk(Walk& walk) {
@@ -210,14 +219,15 @@ class Probe {
         if (done % 1024 == 0) CHECK_FOR_INTERRUPTS();
         if (found[done] == Holding::live || !walk.reach(keys[done])) continue;
         if (!released.empty() && released[done] > 0) {
-          std::uint32_t entries = 0;
-          for (; walk.reach(keys[done]); walk.next()) entries++;
+          std::uint32_t entries = 1;
+          while (walk.next_of(keys[done])) entries++;
           if (entries > released[done]) alone.push_back(done);
           continue;
         }
         Holding best = Holding::none;
         bool moved = false;
-        for (; walk.reach(keys[done]); walk.next()) best = std::max(best, rows_of_entry(walk.scan, keys[done], moved));
+        do best = std::max(best, rows_of_entry(walk.scan, keys[done], moved));
+        while (walk.next_of(keys[done]));
         found[done] = std::max(found[done], best);
         if (best == Holding::none && moved) again.push_back(done);
       }
