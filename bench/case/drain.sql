@@ -100,8 +100,8 @@ CREATE PROCEDURE bench.queue_rows() LANGUAGE plpgsql AS $$
 DECLARE
     most CONSTANT bigint := 900;
 BEGIN
-    FOR first IN 1..(SELECT max(id) FROM bench.recordings) BY most LOOP
-        DELETE FROM bench.recordings WHERE id >= first AND id < first + most;
+    FOR from_id IN 1..(SELECT max(id) FROM bench.recordings) BY most LOOP
+        DELETE FROM bench.recordings WHERE id >= from_id AND id < from_id + most;
     END LOOP;
 END
 $$;
