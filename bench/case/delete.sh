@@ -6,6 +6,7 @@
 delete_rows=100000
 
 case_delete() {
+    worker off
     delete_setup
     for ((round = 1; round <= rounds; round++)); do
         progress "delete: round $round of $rounds"

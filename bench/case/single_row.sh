@@ -6,6 +6,7 @@
 
 case_single_row() {
     local what limit label
+    worker off
     single_row_setup
     for ((round = 1; round <= rounds; round++)); do
         progress "single_row: round $round of $rounds"
