@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "outbox/claim_packs.hpp"
+#include "outbox/queue_claims.hpp"
 #include "pg/subtransaction.hpp"
 #include "tracking/holders.hpp"
 
@@ -197,14 +198,14 @@ void claim_in_order(const ClaimRequest& request, Claim& claim) {
 }
 
 // The usual case: none can be in the way of another, as there is one for each key.
-void claim_deletes(QueueTable& table, const ClaimRequest& request, Claim& claim) {
+void claim_deletes(QueueClaims& table, const ClaimRequest& request, Claim& claim) {
   std::vector<ClaimedDelete> claimed;
-  table.claim_deletes({.store = request.store,
-                       .now = pg::to_timestamp(request.now),
-                       .lease_until = pg::to_timestamp(request.now + request.lease),
-                       .after = request.after,
-                       .limit = request.limit},
-                      claimed);
+  table.claim({.store = request.store,
+               .now = pg::to_timestamp(request.now),
+               .lease_until = pg::to_timestamp(request.now + request.lease),
+               .after = request.after,
+               .limit = request.limit},
+              claimed);
   claim.operations.resize(claimed.size());
   for (std::size_t i = 0; i < claimed.size(); i++) {
     Operation& operation = claim.operations[i];
@@ -237,7 +238,7 @@ Claim claim(const ClaimRequest& request) {
   claim.reached = request.after;
   claim.reached_packs = request.after_packs;
   bool only_deletes = true;
-  if (QueueTable table(Use::write); (only_deletes = table.only_deletes())) {
+  if (QueueClaims table; (only_deletes = table.only_deletes())) {
     claim_deletes(table, request, claim);
   } else {
     claim_in_order(request, claim);

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "outbox/due_scan.hpp"
 #include "outbox/enqueue.hpp"
-#include "outbox/queue_table.hpp"
 #include "pg/statement.hpp"
 #include "store/store.hpp"
 #include "tracking/holders.hpp"

@@ -3,7 +3,7 @@
 #include <bit>
 
 #include "monitor/database_slots.hpp"
-#include "outbox/queue_table.hpp"
+#include "outbox/queue_row.hpp"
 #include "pg/identity.hpp"
 
 namespace audiostore::outbox {

@@ -1,6 +1,6 @@
 // What SQL writes into the queue (an operation made a row of its own, a dump that is restored) is noted as well.
 #include "outbox/pending_summary.hpp"
-#include "outbox/queue_table.hpp"
+#include "outbox/queue_row.hpp"
 #include "pg/guard.hpp"
 
 namespace audiostore::outbox {

@@ -2,7 +2,7 @@
 // that is not exactly one of ours (added by somebody, or half-way through REINDEX CONCURRENTLY) gets it.
 #include "outbox/queue_relations.hpp"
 
-#include "outbox/queue_table.hpp"
+#include "outbox/queue_row.hpp"
 #include "pg/identity.hpp"
 
 namespace audiostore::outbox {
@@ -28,6 +28,18 @@ bool is_delete(const QueueRow& row) {
 }
 
 }  // namespace
+
+Oid operation_rows() {
+  Oid const relation = pg::own_relation("operation_rows");
+  if (OidIsValid(relation)) return relation;
+  throw pg::SqlError(ERRCODE_UNDEFINED_TABLE, "relation \"audiostore.operation_rows\" does not exist", {},
+                     "Create the extension audiostore in this database.");
+}
+
+void throw_index_missing() {
+  throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "an index of \"audiostore.operation_rows\" is missing", {},
+                     "Restore the extension's indexes operations_due, operations_delete and operations_other.");
+}
 
 QueueRelations::Role QueueRelations::role_of(Relation index) {
   Form_pg_index const form = index->rd_index;

@@ -8,6 +8,10 @@ namespace audiostore::outbox {
 
 struct QueueRow;
 
+// Its oid; throws SqlError where it does not exist.
+Oid operation_rows();
+[[noreturn]] void throw_index_missing();
+
 class QueueRelations {
  public:
   Relation heap = nullptr;

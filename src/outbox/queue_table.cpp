@@ -13,17 +13,6 @@ namespace {
 
 constexpr int kRowsAtOnce = 1000;
 
-std::string_view text_of(Datum value) {
-  const auto* text = reinterpret_cast<const struct varlena*>(DatumGetPointer(value));
-  return {VARDATA_ANY(text), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(text))};
-}
-
-bool text_equals(Datum value, std::string_view expected) { return text_of(value) == expected; }
-
-Datum make_text(std::string_view value) {
-  return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
-}
-
 }  // namespace
 
 struct QueueTable::Impl {
@@ -46,11 +35,7 @@ struct QueueTable::Impl {
   };
 
   void open(Use use) {
-    Oid const relation = pg::own_relation("operation_rows");
-    if (!OidIsValid(relation)) {
-      throw pg::SqlError(ERRCODE_UNDEFINED_TABLE, "relation \"audiostore.operation_rows\" does not exist", {},
-                         "Create the extension audiostore in this database.");
-    }
+    Oid const relation = operation_rows();
     Oid const delete_index = use == Use::lookup ? pg::own_relation("operations_delete") : InvalidOid;
     bool const complete = pg::call([&] {
       bool found = true;
@@ -66,8 +51,7 @@ struct QueueTable::Impl {
     });
     if (!complete) {
       close();
-      throw pg::SqlError(ERRCODE_UNDEFINED_OBJECT, "an index of \"audiostore.operation_rows\" is missing", {},
-                         "Restore the extension's indexes operations_due, operations_delete and operations_other.");
+      throw_index_missing();
     }
   }
 
@@ -267,73 +251,6 @@ struct QueueTable::Impl {
     return clash;
   }
 
-  // The row in `slot`.
-  void claim_row(const DueRows& due, TupleTableSlot* changed, std::vector<ClaimedDelete>& claimed) {
-    slot_getallattrs(slot);
-    QueueRow row;
-    std::copy_n(slot->tts_values, int{column::count}, row.values);
-    std::copy_n(slot->tts_isnull, int{column::count}, row.nulls);
-    auto const value = [&row](AttrNumber attribute) { return row.values[attribute - 1]; };
-    bool const running = text_equals(value(column::state), "running");
-    if (!running && !text_equals(value(column::state), "pending")) return;
-    bool const leased =
-        row.nulls[column::leased_until - 1] || DatumGetTimestampTz(value(column::leased_until)) >= due.now;
-    if ((running && leased) || !text_equals(value(column::kind), "delete")) return;
-    int const attempts = DatumGetInt32(value(column::attempts)) + 1;
-    bool const in_doubt = DatumGetBool(value(column::in_doubt)) || running;
-    row.set(column::state, make_text("running"));
-    row.set(column::attempts, Int32GetDatum(attempts));
-    row.set(column::leased_until, TimestampTzGetDatum(due.lease_until));
-    row.set(column::claimed_by, Int32GetDatum(MyProcPid));
-    row.set(column::in_doubt, BoolGetDatum(in_doubt));
-    ExecStoreHeapTuple(heap_form_tuple(RelationGetDescr(table.heap), row.values, row.nulls), changed, false);
-    bool needs_entries = false;
-    ItemPointerData tid = slot->tts_tid;
-    if (pg::update_unlocked(table.heap, &tid, changed, needs_entries) != TM_Ok) return;
-    if (needs_entries) table.insert_entries(&changed, &row, 1, nullptr);
-    const auto* const key = reinterpret_cast<const struct varlena*>(PG_DETOAST_DATUM_PACKED(value(column::key)));
-    claimed.push_back({.row = {.id = DatumGetInt64(value(column::id)), .tid = changed->tts_tid},
-                       .not_before = DatumGetTimestampTz(value(column::not_before)),
-                       .attempts = attempts,
-                       .in_doubt = in_doubt,
-                       .key = std::string(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key))});
-  }
-
-  bool remove_if_claimed(const ClaimedRow& row, BlockNumber blocks) const {
-    ItemPointerData tid = row.tid;
-    if (!ItemPointerIsValid(&tid) || ItemPointerGetBlockNumber(&tid) >= blocks) return false;
-    if (!table_tuple_fetch_row_version(table.heap, &tid, SnapshotAny, slot)) return false;
-    bool null = false;
-    bool const ours = DatumGetInt64(slot_getattr(slot, column::id, &null)) == row.id &&
-                      DatumGetInt32(slot_getattr(slot, column::claimed_by, &null)) == MyProcPid && !null &&
-                      text_equals(slot_getattr(slot, column::state, &null), "running");
-    TM_FailureData failure;
-    return ours && table_tuple_delete(table.heap, &tid, GetCurrentCommandId(true), SnapshotAny, InvalidSnapshot, true,
-                                      &failure, false) == TM_Ok;
-  }
-
-  void claim_deletes(const DueRows& due, std::vector<ClaimedDelete>& claimed) {
-    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
-    IndexScanDesc const scan = begin_due_scan(table.heap, table.due, snapshot, due);
-    TupleTableSlot* const changed = MakeSingleTupleTableSlot(RelationGetDescr(table.heap), &TTSOpsHeapTuple);
-    MemoryContext const each = AllocSetContextCreate(CurrentMemoryContext, "audiostore claim", ALLOCSET_DEFAULT_SIZES);
-    while (claimed.size() < due.limit && index_getnext_slot(scan, ForwardScanDirection, slot)) {
-      CHECK_FOR_INTERRUPTS();
-      // Not around the scan: what that allocates on its way has to stay.
-      MemoryContext const outer = MemoryContextSwitchTo(each);
-      claim_row(due, changed, claimed);
-      MemoryContextSwitchTo(outer);
-      ExecClearTuple(changed);
-      MemoryContextReset(each);
-    }
-    ExecDropSingleTupleTableSlot(changed);
-    MemoryContextDelete(each);
-    ExecClearTuple(slot);
-    index_endscan(scan);
-    UnregisterSnapshot(snapshot);
-    CommandCounterIncrement();
-  }
-
   // Which of these keys have entries in operations_delete: walks along the index, and looks for each key when there
   // turns out to be too much between them.
   void keys_with_entries(std::string_view store, std::span<const std::string_view> keys,
@@ -410,37 +327,6 @@ std::vector<std::int64_t> QueueTable::next_ids(std::size_t count) {
     for (std::int64_t& id : ids) id = nextval_internal(sequence, false);
   });
   return ids;
-}
-
-bool QueueTable::only_deletes() {
-  return pg::call([&] {
-    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
-    IndexScanDesc const scan = pg::begin_index_scan(impl_->table.heap, impl_->table.other, snapshot, 0);
-    index_rescan(scan, nullptr, 0, nullptr, 0);
-    bool const found = index_getnext_slot(scan, ForwardScanDirection, impl_->slot);
-    ExecClearTuple(impl_->slot);
-    index_endscan(scan);
-    UnregisterSnapshot(snapshot);
-    return !found;
-  });
-}
-
-void QueueTable::claim_deletes(const DueRows& due, std::vector<ClaimedDelete>& claimed) {
-  claimed.reserve(due.limit);
-  pg::call([&] { impl_->claim_deletes(due, claimed); });
-}
-
-std::vector<std::int64_t> QueueTable::remove_claimed(std::span<const ClaimedRow> rows) {
-  std::vector<std::int64_t> elsewhere;
-  pg::call([&] {
-    BlockNumber const blocks = RelationGetNumberOfBlocks(impl_->table.heap);
-    for (ClaimedRow const& row : rows) {
-      if (!impl_->remove_if_claimed(row, blocks)) elsewhere.push_back(row.id);
-    }
-    ExecClearTuple(impl_->slot);
-    CommandCounterIncrement();
-  });
-  return elsewhere;
 }
 
 std::int64_t QueueTable::next_id_of(std::size_t count) {

@@ -11,45 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "outbox/due_scan.hpp"
-#include "pg/guard.hpp"
+#include "outbox/queue_row.hpp"
 
 namespace audiostore::outbox {
-
-// Columns of audiostore.operation_rows, in the order of operations.sql.
-namespace column {
-enum : AttrNumber {
-  id = 1,
-  enqueued_at,
-  not_before,
-  leased_until,
-  attempts,
-  claimed_by,
-  in_doubt,
-  kind,
-  state,
-  store,
-  key,
-  target_store,
-  target,
-  reason,
-  last_error,
-  options,
-  payload,
-  count = payload
-};
-}
-
-struct QueueRow {
-  Datum values[column::count] = {};
-  bool nulls[column::count] = {};
-
-  QueueRow() { std::fill(std::begin(nulls), std::end(nulls), true); }
-  void set(AttrNumber attribute, Datum value) {
-    values[attribute - 1] = value;
-    nulls[attribute - 1] = false;
-  }
-};
 
 // What became of the pending delete of a key that somebody wants back.
 enum class TakenBack {
@@ -57,20 +21,6 @@ enum class TakenBack {
   taken,     // it is gone
   running,   // it is on the wire
   in_doubt,  // an earlier attempt may have reached the store
-};
-
-// The version of a row that a claim wrote.
-struct ClaimedRow {
-  std::int64_t id = 0;
-  ItemPointerData tid{};
-};
-
-struct ClaimedDelete {
-  ClaimedRow row;
-  TimestampTz not_before = 0;
-  int attempts = 0;  // this one included
-  bool in_doubt = false;
-  std::string key;
 };
 
 // A lookup can take back and find, not insert or claim: it opens one index instead of all, which every statement that
@@ -101,16 +51,6 @@ class QueueTable {
   // A delete of this key is under way that cannot be replaced, and another one was asked for: what was queued to write
   // the key in between has lost its purpose.
   void drop_unstarted_writes(std::string_view store, std::string_view key);
-
-  // No visible operation is of another kind.
-  bool only_deletes();
-
-  // Marks deletes that are due as running by this process, in the order in which they are due, and passes over what
-  // others have locked or claimed, and over other kinds.
-  void claim_deletes(const DueRows& due, std::vector<ClaimedDelete>& claimed);
-
-  // Removes rows that this process claimed. Returns the ids of those that are not where the claim left them.
-  std::vector<std::int64_t> remove_claimed(std::span<const ClaimedRow> rows);
 
   // Id of the visible pending or running delete of this key.
   std::optional<std::int64_t> find_delete(std::string_view store, std::string_view key);

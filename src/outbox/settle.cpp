@@ -2,6 +2,7 @@
 
 #include "outbox/enqueue.hpp"
 #include "outbox/move_end.hpp"
+#include "outbox/queue_claims.hpp"
 #include "outbox/receipts.hpp"
 
 namespace audiostore::outbox {
@@ -103,7 +104,7 @@ void settle(const std::vector<Outcome>& outcomes) {
     }
   }
   if (!done.empty()) {
-    std::vector<std::int64_t> const elsewhere = QueueTable(Use::write).remove_claimed(done);
+    std::vector<std::int64_t> const elsewhere = QueueClaims().remove_claimed(done);
     if (!elsewhere.empty()) remove(elsewhere);
   }
   if (!unsent.empty()) give_back(unsent);
