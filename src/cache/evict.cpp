@@ -1,7 +1,9 @@
 #include "cache/evict.hpp"
 
 #include "cache/hits.hpp"
+#include "cache/recycle.hpp"
 #include "cache/row.hpp"
+#include "outbox/enqueue.hpp"
 #include "pg/arguments.hpp"
 #include "pg/background.hpp"
 #include "pg/identity.hpp"
@@ -98,6 +100,7 @@ void truncate(int segment) {
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
   pg::call([&] { SPI_execute(sql.c_str(), false, 0); });
+  note_spare(segment, 0);
 }
 
 Removed classify(const std::vector<Surveyed>& rows, const Keep& keep, std::vector<std::uint64_t>& kept) {
@@ -128,12 +131,19 @@ bool lock_eviction(bool wait) {
 
 namespace {
 
+// Pages from which rows were deleted are no good for being used again.
+bool is_mostly_dead(const std::vector<Surveyed>& rows, const FileBytes& files) {
+  std::int64_t bytes = 0;
+  for (Surveyed const& row : rows) bytes += row.size;
+  return files.in_use > 2 * needed(static_cast<std::int64_t>(rows.size()), bytes);
+}
+
 std::optional<Removed> empty_segment(int segment, const Keep& keep) {
   // Writers stay out from here on, readers do not.
   if (!lock_segment(segment, ExclusiveLock)) return std::nullopt;
   std::vector<Surveyed> rows;
-  std::int64_t unused = 0;
-  if (!survey_segment(segment, rows, unused)) return std::nullopt;
+  FileBytes files;
+  if (!survey_segment(segment, rows, files)) return std::nullopt;
   std::vector<std::uint64_t> kept;
   Removed const removed = classify(rows, keep, kept);
   if (!kept.empty()) {
@@ -141,7 +151,7 @@ std::optional<Removed> empty_segment(int segment, const Keep& keep) {
     copy_rows(segment, kept);
   }
   if (!lock_segment(segment, AccessExclusiveLock)) return std::nullopt;
-  truncate(segment);
+  if (is_mostly_dead(rows, files) || !pg::call([&] { return empty_in_place(segment); })) truncate(segment);
   mark_empty(segment);
   return removed;
 }
@@ -155,9 +165,25 @@ std::optional<Removed> try_to_empty(int segment, const Keep& keep) {
   return removed;
 }
 
+bool give_back(int segment) {
+  pg::Subtransaction scope;
+  {
+    pg::Spi const spi;
+    pg::AsExtensionOwner const owner;
+    static pg::Statement lock(
+        "SELECT 1 FROM audiostore_cache.segments WHERE segment = $1 AND state = 'empty' FOR UPDATE SKIP LOCKED",
+        {INT2OID});
+    if (lock.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))}) == 0) return false;
+  }
+  if (!lock_segment(segment, AccessExclusiveLock)) return false;
+  truncate(segment);
+  scope.commit();
+  return true;
+}
+
 Removed delete_rows(int segment, const Keep& keep) {
   std::vector<Surveyed> rows;
-  std::int64_t unused = 0;
+  FileBytes unused;
   Removed removed;
   if (!survey_segment(segment, rows, unused)) return removed;
   TimestampTz const now = GetCurrentTimestamp();
@@ -218,6 +244,17 @@ Removed evict_now(const Survey& found, const Keep& keep, TimestampTz now) {
   return sum;
 }
 
+// What is left to do: the worker, if there is one, gives space back that is not needed.
+Datum end_eviction(std::int64_t removed) {
+  if (SharedCache* const shared = relations().shared; shared != nullptr && removed > 0) {
+    ask_for_survey(*shared);
+    outbox::wake_at_commit();
+  }
+  return Int64GetDatum(removed);
+}
+
+Datum reused(FunctionCallInfo /*info*/) { return Int64GetDatum(reused_pages()); }
+
 void begin_eviction(const char* what) {
   pg::call([&] { PreventCommandIfReadOnly(what); });
   check_privilege(ACL_DELETE, "DELETE");
@@ -240,7 +277,7 @@ Datum evict_expired(FunctionCallInfo /*info*/) {
   }
   count_removed(sum);
   sum += evict_now(survey(now), Keep{}, now);
-  return Int64GetDatum(sum.expired);
+  return end_eviction(sum.expired);
 }
 
 Datum evict_lru(FunctionCallInfo info) {
@@ -257,7 +294,7 @@ Datum evict_lru(FunctionCallInfo info) {
   Keep const keep = cutoff(found.live, most, arguments.null(0) ? limits().bytes : 0);
   // Entries that have expired take no room from others, and are not this function's business.
   for (SegmentSurvey& segment : found.segments) segment.expired = 0;
-  return Int64GetDatum(evict_now(found, keep, now).evicted);
+  return end_eviction(evict_now(found, keep, now).evicted);
 }
 
 }  // namespace
@@ -265,3 +302,4 @@ Datum evict_lru(FunctionCallInfo info) {
 
 AUDIOSTORE_FUNCTION(evict_expired, audiostore::cache::evict_expired)
 AUDIOSTORE_FUNCTION(evict_lru, audiostore::cache::evict_lru)
+AUDIOSTORE_FUNCTION(cache_reused_pages, audiostore::cache::reused)

@@ -34,6 +34,8 @@ bool lock_eviction(bool wait);
 
 // Nothing, with nothing done, when somebody is using it for longer than a moment.
 std::optional<Removed> try_to_empty(int segment, const Keep& keep);
+// Gives the space that an empty segment keeps back to the file system. False when somebody is opening it.
+bool give_back(int segment);
 // Row by row, for a segment most of which stays.
 Removed delete_rows(int segment, const Keep& keep);
 

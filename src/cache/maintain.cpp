@@ -2,6 +2,7 @@
 
 #include "cache/counters.hpp"
 #include "cache/hits.hpp"
+#include "cache/recycle.hpp"
 #include "pg/settings.hpp"
 
 namespace audiostore::cache {
@@ -19,16 +20,13 @@ std::int64_t part(std::int64_t limit, double factor) {
   return static_cast<std::int64_t>(static_cast<double>(limit) * factor);
 }
 
-// Bytes of files that so many entries need.
-std::int64_t needed(std::int64_t entries, std::int64_t bytes) { return bytes + bytes / 4 + entries * 400; }
-
 // Mostly dead rows: replaced, invalidated or deleted ones. Those that have expired go by themselves.
 bool is_wasteful(const SegmentSurvey& segment, TimestampTz now) {
-  if (segment.file_bytes < kSmallFile || segment.live == 0) return false;
+  if (segment.files.in_use < kSmallFile || segment.live == 0) return false;
   std::int64_t const average = segment.live_bytes / segment.live;
   std::int64_t const all = segment.live + segment.expired;
-  if (segment.file_bytes > needed(all, average * all) * 3 / 2) return true;
-  return segment.last_expiry - now > kSoon && segment.file_bytes > needed(segment.live, segment.live_bytes) * 3 / 2;
+  if (segment.files.in_use > needed(all, average * all) * 3 / 2) return true;
+  return segment.last_expiry - now > kSoon && segment.files.in_use > needed(segment.live, segment.live_bytes) * 3 / 2;
 }
 
 struct Candidate {
@@ -81,7 +79,7 @@ std::vector<Maintenance::Task> Maintenance::find_expired() {
     SegmentState const state = known[static_cast<std::size_t>(i)];
     if (!state.used || state.until > now || retry_at_[i] > now) continue;
     rows.clear();
-    std::int64_t unused = 0;
+    FileBytes unused;
     if (!survey_segment(i, rows, unused)) continue;
     TimestampTz last = 0;
     for (Surveyed const& row : rows) last = std::max(last, row.expires);
@@ -109,7 +107,7 @@ std::vector<Maintenance::Task> Maintenance::find_all() {
   };
   for (SegmentSurvey const& segment : found.segments) {
     bool const open = states()[static_cast<std::size_t>(segment.segment)].open;
-    if (segment.live == 0 && (segment.expired > 0 || !open || segment.file_bytes >= kSmallFile)) {
+    if (segment.live == 0 && (segment.expired > 0 || !open || segment.files.in_use >= kSmallFile)) {
       choose(segment.segment, Keep{});
     }
   }
@@ -132,7 +130,25 @@ std::vector<Maintenance::Task> Maintenance::find_all() {
   return tasks;
 }
 
-std::int64_t Maintenance::run(bool thorough) {
+std::uint64_t Maintenance::find_spare(Spare spare) {
+  Storage storage[kSegments];
+  auto const known = states();
+  for (int i = 0; i < kSegments; i++) storage[i].used = known[static_cast<std::size_t>(i)].used;
+  for (int i = 0; i < kSegments; i++) {
+    auto const files = measure_files(i);
+    if (!files) continue;
+    if (!storage[i].used) {
+      storage[i].spare = files->all;
+      note_spare(i, files->all / BLCKSZ);
+    } else {
+      storage[i].in_use = files->in_use;
+      storage[i].spare = files->all - files->in_use;
+    }
+  }
+  return to_give_back(storage, spare == Spare::none ? 0 : spare_allowed(storage));
+}
+
+std::int64_t Maintenance::run(bool thorough, Spare spare) {
   std::vector<Task> tasks;
   transactions_.run([&] {
     note_keys_if_needed(INT32_MAX);
@@ -158,10 +174,14 @@ std::int64_t Maintenance::run(bool thorough) {
     });
     sum += removed;
   }
-  transactions_.run([&] {
+  std::uint64_t giving = transactions_.run([&] {
     count_removed(sum);
-    look();
+    return find_spare(spare);
   });
+  for (; giving != 0; giving &= giving - 1) {
+    transactions_.run([&] { give_back(__builtin_ctzll(giving)); });
+  }
+  transactions_.run([&] { look(); });
   return sum.expired + sum.evicted;
 }
 

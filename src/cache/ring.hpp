@@ -100,4 +100,38 @@ inline bool is_full(std::int64_t entries, std::int64_t bytes, const Limits& limi
   return entries >= most_entries || bytes >= most_bytes;
 }
 
+// What a segment's files hold besides what they are needed for.
+struct Storage {
+  bool used = false;
+  std::int64_t in_use = 0;
+  std::int64_t spare = 0;  // kept for being used again
+};
+
+// So much may be kept for being used again.
+inline std::int64_t spare_allowed(std::span<const Storage> segments) {
+  constexpr std::int64_t kLeast = std::int64_t{1} << 20;
+  std::int64_t in_use = 0;
+  for (Storage const& segment : segments) in_use += segment.in_use;
+  return in_use / 4 > kLeast ? in_use / 4 : kLeast;
+}
+
+// The empty segments that give back what they keep, as a set: the largest, until no more is kept than that.
+inline std::uint64_t to_give_back(std::span<const Storage> segments, std::int64_t allowed) {
+  std::int64_t kept = 0;
+  for (Storage const& segment : segments) kept += segment.spare;
+  std::uint64_t chosen = 0;
+  while (kept > allowed) {
+    int largest = -1;
+    for (std::size_t i = 0; i < segments.size(); i++) {
+      if (segments[i].used || segments[i].spare == 0 || ((chosen >> i) & 1) != 0) continue;
+      if (largest < 0 || segments[i].spare > segments[static_cast<std::size_t>(largest)].spare)
+        largest = static_cast<int>(i);
+    }
+    if (largest < 0) break;
+    chosen |= std::uint64_t{1} << static_cast<unsigned>(largest);
+    kept -= segments[static_cast<std::size_t>(largest)].spare;
+  }
+  return chosen;
+}
+
 }  // namespace audiostore::cache

@@ -3,6 +3,7 @@
 // themselves.
 #include "cache/segments.hpp"
 
+#include "cache/recycle.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
@@ -134,12 +135,17 @@ int open_empty(TimestampTz until) {
   static pg::Statement open(
       "UPDATE audiostore_cache.segments SET state = 'open', until = $1, opened_at = clock_timestamp()"
       " WHERE segment = (SELECT segment FROM audiostore_cache.segments WHERE state = 'empty'"
-      "                  ORDER BY opened_at NULLS FIRST, segment LIMIT 1 FOR UPDATE SKIP LOCKED)"
+      "                  ORDER BY ($2 >> (segment - 1)) & 1 DESC, opened_at NULLS FIRST, segment LIMIT 1"
+      "                  FOR UPDATE SKIP LOCKED)"
       " RETURNING segment::integer",
-      {TIMESTAMPTZOID});
-  if (open.execute({TimestampTzGetDatum(until)}) == 0) return -1;
+      {TIMESTAMPTZOID, INT8OID});
+  // Those that have pages to be used again come first.
+  std::uint64_t spare = 0;
+  for (int i = 0; i < kSegments; i++) spare |= spare_blocks(i) > 0 ? bit_of(i) : 0;
+  if (open.execute({TimestampTzGetDatum(until), Int64GetDatum(static_cast<std::int64_t>(spare))}) == 0) return -1;
   int const segment = open.rows().integer(0, 1) - 1;
   set_durability(segment);
+  pg::call([&] { begin_recycling(segment); });
   announce_states();
   // The worker has to know when it ends.
   outbox::wake_at_commit();
