@@ -3,6 +3,7 @@
 #include "cache/hits.hpp"
 #include "cache/recycle.hpp"
 #include "cache/row.hpp"
+#include "cache/thin.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/arguments.hpp"
 #include "pg/background.hpp"
@@ -100,6 +101,7 @@ void truncate(int segment) {
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
   pg::call([&] { SPI_execute(sql.c_str(), false, 0); });
+  note_emptied(segment);
   note_spare(segment, 0);
 }
 
@@ -138,7 +140,14 @@ bool is_mostly_dead(const std::vector<Surveyed>& rows, const FileBytes& files) {
   return files.in_use > 2 * needed(static_cast<std::int64_t>(rows.size()), bytes);
 }
 
-std::optional<Removed> empty_segment(int segment, const Keep& keep) {
+bool thin(int segment, const std::vector<std::uint64_t>& kept) {
+  pg::MemoryScope const memory("audiostore cache thinning");
+  if (!pg::call([&] { return thin_in_place(segment, kept); })) return false;
+  reopen_segment(segment);
+  return true;
+}
+
+std::optional<Removed> empty_segment(int segment, const Keep& keep, Thinning thinning) {
   // Writers stay out from here on, readers do not.
   if (!lock_segment(segment, ExclusiveLock)) return std::nullopt;
   std::vector<Surveyed> rows;
@@ -146,6 +155,10 @@ std::optional<Removed> empty_segment(int segment, const Keep& keep) {
   if (!survey_segment(segment, rows, files)) return std::nullopt;
   std::vector<std::uint64_t> kept;
   Removed const removed = classify(rows, keep, kept);
+  if (!kept.empty() && thinning == Thinning::allowed) {
+    if (!lock_segment(segment, AccessExclusiveLock)) return std::nullopt;
+    if (thin(segment, kept)) return removed;
+  }
   if (!kept.empty()) {
     Excluded const not_into_itself(segment);
     copy_rows(segment, kept);
@@ -158,9 +171,9 @@ std::optional<Removed> empty_segment(int segment, const Keep& keep) {
 
 }  // namespace
 
-std::optional<Removed> try_to_empty(int segment, const Keep& keep) {
+std::optional<Removed> try_to_empty(int segment, const Keep& keep, Thinning thinning) {
   pg::Subtransaction scope;
-  std::optional<Removed> const removed = empty_segment(segment, keep);
+  std::optional<Removed> const removed = empty_segment(segment, keep, thinning);
   if (removed) scope.commit();
   return removed;
 }
@@ -237,7 +250,7 @@ Removed evict_now(const Survey& found, const Keep& keep, TimestampTz now) {
     std::int64_t const gone = going[segment.segment] + segment.expired;
     if (gone == 0) continue;
     std::optional<Removed> removed;
-    if (segment.live + segment.expired - gone <= gone) removed = try_to_empty(segment.segment, keep);
+    if (segment.live + segment.expired - gone <= gone) removed = try_to_empty(segment.segment, keep, Thinning::allowed);
     sum += removed ? *removed : delete_rows(segment.segment, keep);
   }
   count_removed(sum);

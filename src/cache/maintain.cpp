@@ -53,6 +53,21 @@ std::vector<Candidate> candidates_of(const Survey& found, const Keep& keep, Time
   return all;
 }
 
+// What a few entries keep from being given back.
+std::uint64_t find_sparse(const Survey& found, Maintenance::Spare spare) {
+  Storage storage[kSegments];
+  for (SegmentSurvey const& segment : found.segments) {
+    if (segment.live == 0 || segment.files.all < kSmallFile) continue;
+    Storage& one = storage[segment.segment];
+    one.used = true;
+    one.in_use = needed(segment.live, segment.live_bytes);
+    one.spare = std::max<std::int64_t>(segment.files.all - one.in_use, 0);
+  }
+  // As much as empty segments may keep, and half of it for rows that are dead or have expired.
+  std::int64_t const allowed = spare == Maintenance::Spare::none ? 0 : spare_allowed(storage) * 3 / 2;
+  return to_give_back(storage, allowed, is_sparse);
+}
+
 }  // namespace
 
 void Maintenance::look() {
@@ -92,7 +107,7 @@ std::vector<Maintenance::Task> Maintenance::find_expired() {
   return tasks;
 }
 
-std::vector<Maintenance::Task> Maintenance::find_all() {
+std::vector<Maintenance::Task> Maintenance::find_all(Spare spare) {
   fold_hits();
   TimestampTz const now = GetCurrentTimestamp();
   Survey const found = survey(now);
@@ -127,6 +142,10 @@ std::vector<Maintenance::Task> Maintenance::find_all() {
   for (SegmentSurvey const& segment : found.segments) {
     if (is_wasteful(segment, now)) choose(segment.segment, Keep{});
   }
+  std::uint64_t const sparse = find_sparse(found, spare);
+  for (SegmentSurvey const& segment : found.segments) {
+    if ((sparse & bit_of(segment.segment)) != 0) choose(segment.segment, Keep{});
+  }
   return tasks;
 }
 
@@ -145,7 +164,7 @@ std::uint64_t Maintenance::find_spare(Spare spare) {
       storage[i].spare = files->all - files->in_use;
     }
   }
-  return to_give_back(storage, spare == Spare::none ? 0 : spare_allowed(storage));
+  return to_give_back(storage, spare == Spare::none ? 0 : spare_allowed(storage), is_empty);
 }
 
 std::int64_t Maintenance::run(bool thorough, Spare spare) {
@@ -157,7 +176,7 @@ std::int64_t Maintenance::run(bool thorough, Spare spare) {
     if (!thorough) return;
     std::uint64_t chosen = 0;
     for (Task const& task : tasks) chosen |= bit_of(task.segment);
-    for (Task const& task : find_all()) {
+    for (Task const& task : find_all(spare)) {
       if ((chosen & bit_of(task.segment)) == 0) tasks.push_back(task);
     }
   });

@@ -31,7 +31,7 @@ class Maintenance {
     Keep keep;
   };
   std::vector<Task> find_expired();
-  std::vector<Task> find_all();
+  std::vector<Task> find_all(Spare spare);
   static std::uint64_t find_spare(Spare spare);
 
   pg::Transactions& transactions_;

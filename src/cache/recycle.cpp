@@ -43,16 +43,6 @@ struct {
 // What this process has found free and not filled yet, in bytes of audio; others may have taken it.
 std::int64_t found_free[kSegments];
 
-void note_emptied(int segment) {
-  LocalTransactionId const transaction = pg::local_transaction();
-  if (emptied.transaction != transaction) emptied = {transaction, 0};
-  emptied.segments |= bit_of(segment);
-}
-
-bool emptied_here(int segment) {
-  return emptied.transaction == pg::local_transaction() && (emptied.segments & bit_of(segment)) != 0;
-}
-
 void set_pages(SharedCache& shared, int segment, BlockNumber end) {
   Recycling& recycled = recycling(shared, segment);
   pg_atomic_write_u32(&recycled.end, 0);
@@ -62,41 +52,10 @@ void set_pages(SharedCache& shared, int segment, BlockNumber end) {
 
 // ---- emptying -----------------------------------------------------------------------------------------------------
 
-// As an index that is built from an empty table, which would have to read this table to find out that it is not.
-void make_empty(Relation index) {
-  pg::set_new_file(index);
-  if (index->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED) {
-    SMgrRelation const file = RelationGetSmgr(index);
-    smgrcreate(file, INIT_FORKNUM, false);
-    pg::log_file_creation(index, INIT_FORKNUM);
-    index->rd_indam->ambuildempty(index);
-  }
-  Buffer const buffer = ReadBuffer(index, P_NEW);
-  LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-  bool const all_equal_image = _bt_allequalimage(index, false);
-  START_CRIT_SECTION();
-  _bt_initmetapage(BufferGetPage(buffer), P_NONE, 0, all_equal_image);
-  MarkBufferDirty(buffer);
-  if (RelationNeedsWAL(index)) log_newpage_buffer(buffer, true);
-  END_CRIT_SECTION();
-  UnlockReleaseBuffer(buffer);
-}
-
 // A file that is never replaced has to be frozen one day; replacing it once in a while is less work.
 bool is_old(Relation toast) {
   auto const age = static_cast<std::int32_t>(ReadNextTransactionId() - toast->rd_rel->relfrozenxid);
   return age > autovacuum_freeze_max_age / 4;
-}
-
-void empty_toast_indexes(Relation toast) {
-  Relation* indexes = nullptr;
-  int count = 0;
-  toast_open_indexes(toast, AccessExclusiveLock, &indexes, &count);
-  for (int i = 0; i < count; i++) {
-    CheckTableNotInUse(indexes[i], "TRUNCATE");
-    make_empty(indexes[i]);
-  }
-  toast_close_indexes(indexes, count, NoLock);
 }
 
 // ---- using pages again ----------------------------------------------------------------------------------------------
@@ -199,34 +158,81 @@ int free_pages(Relation table, BlockNumber first, BlockNumber end) {
 
 }  // namespace
 
-bool empty_in_place(int segment) {
+void make_empty(Relation index) {
+  pg::set_new_file(index);
+  if (index->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED) {
+    SMgrRelation const file = RelationGetSmgr(index);
+    smgrcreate(file, INIT_FORKNUM, false);
+    pg::log_file_creation(index, INIT_FORKNUM);
+    index->rd_indam->ambuildempty(index);
+  }
+  Buffer const buffer = ReadBuffer(index, P_NEW);
+  LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+  bool const all_equal_image = _bt_allequalimage(index, false);
+  START_CRIT_SECTION();
+  _bt_initmetapage(BufferGetPage(buffer), P_NONE, 0, all_equal_image);
+  MarkBufferDirty(buffer);
+  if (RelationNeedsWAL(index)) log_newpage_buffer(buffer, true);
+  END_CRIT_SECTION();
+  UnlockReleaseBuffer(buffer);
+}
+
+void note_emptied(int segment) {
+  LocalTransactionId const transaction = pg::local_transaction();
+  if (emptied.transaction != transaction) emptied = {transaction, 0};
+  emptied.segments |= bit_of(segment);
+}
+
+bool emptied_here(int segment) {
+  return emptied.transaction == pg::local_transaction() && (emptied.segments & bit_of(segment)) != 0;
+}
+
+bool open_kept(int segment, Kept& kept) {
   SharedCache* const shared = relations().shared;
   if (shared == nullptr) return false;
-  Relation const heap = table_open(relations().heaps[segment], NoLock);
-  Oid const toast_oid = heap->rd_rel->reltoastrelid;
-  if (!OidIsValid(toast_oid) || !ConditionalLockRelationOid(toast_oid, AccessExclusiveLock)) {
-    table_close(heap, NoLock);
+  kept.heap = table_open(relations().heaps[segment], NoLock);
+  Oid const toast = kept.heap->rd_rel->reltoastrelid;
+  if (!OidIsValid(toast) || !ConditionalLockRelationOid(toast, AccessExclusiveLock)) {
+    table_close(kept.heap, NoLock);
     return false;
   }
-  Relation const toast = table_open(toast_oid, NoLock);
-  BlockNumber const blocks = RelationGetNumberOfBlocks(toast);
-  bool const keep = blocks > 0 && !is_old(toast);
-  if (keep) {
-    CheckTableNotInUse(heap, "TRUNCATE");
-    CheckTableNotInUse(toast, "TRUNCATE");
-    CheckTableForSerializableConflictIn(heap);
-    note_emptied(segment);
-    set_pages(*shared, segment, blocks);
-    pg_atomic_write_u32(&recycling(*shared, segment).spare, blocks);
-    found_free[segment] = 0;
-    pg::set_new_file(heap);
-    empty_toast_indexes(toast);
+  kept.toast = table_open(toast, NoLock);
+  kept.blocks = RelationGetNumberOfBlocks(kept.toast);
+  Relation* indexes = nullptr;
+  int count = 0;
+  toast_open_indexes(kept.toast, AccessExclusiveLock, &indexes, &count);
+  if (count != 1 || kept.blocks == 0 || is_old(kept.toast)) {
+    toast_close_indexes(indexes, count, NoLock);
+    table_close(kept.toast, NoLock);
+    table_close(kept.heap, NoLock);
+    return false;
   }
-  table_close(toast, NoLock);
-  if (keep) pgstat_count_truncate(heap);
-  table_close(heap, NoLock);
-  if (keep) pg::rebuild_indexes(relations().heaps[segment]);
-  return keep;
+  kept.index = indexes[0];
+  for (Relation const relation : {kept.heap, kept.toast, kept.index}) CheckTableNotInUse(relation, "TRUNCATE");
+  CheckTableForSerializableConflictIn(kept.heap);
+  note_emptied(segment);
+  set_pages(*shared, segment, kept.blocks);
+  found_free[segment] = 0;
+  return true;
+}
+
+void close(const Kept& kept) {
+  Oid const heap = RelationGetRelid(kept.heap);
+  index_close(kept.index, NoLock);
+  table_close(kept.toast, NoLock);
+  table_close(kept.heap, NoLock);
+  pg::rebuild_indexes(heap);
+}
+
+bool empty_in_place(int segment) {
+  Kept kept;
+  if (!open_kept(segment, kept)) return false;
+  note_spare(segment, kept.blocks);
+  pg::set_new_file(kept.heap);
+  make_empty(kept.index);
+  pgstat_count_truncate(kept.heap);
+  close(kept);
+  return true;
 }
 
 void begin_recycling(int segment) {

@@ -16,6 +16,25 @@ namespace audiostore::cache {
 // kept: it has none, somebody is using it, there is no shared memory, or it is due for freezing.
 bool empty_in_place(int segment);
 
+// The same in parts, for who has rows to keep. The TOAST table is locked alone as well, and its pages are to be looked
+// at again.
+struct Kept {
+  Relation heap = nullptr;
+  Relation toast = nullptr;
+  Relation index = nullptr;  // of the TOAST table
+  BlockNumber blocks = 0;    // of the TOAST table
+};
+bool open_kept(int segment, Kept& kept);
+// A new file for the index, as one that is built from an empty table: building it would read the table, and find that
+// it is not.
+void make_empty(Relation index);
+// Builds the heap's indexes from what is in it now.
+void close(const Kept& kept);
+
+// This transaction, which may yet be rolled back, has emptied the segment, or thinned it out.
+void note_emptied(int segment);
+bool emptied_here(int segment);
+
 // It is opened, by this transaction: its pages are to be looked at.
 void begin_recycling(int segment);
 

@@ -129,7 +129,7 @@ void set_durability(int segment) {
 }
 
 // -1 when there is none that nobody else is opening.
-int open_empty(TimestampTz until) {
+int open_empty(TimestampTz until, bool may_use_reserve) {
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
   static pg::Statement open(
@@ -139,9 +139,11 @@ int open_empty(TimestampTz until) {
       "                  FOR UPDATE SKIP LOCKED)"
       " RETURNING segment::integer",
       {TIMESTAMPTZOID, INT8OID});
-  // Those that have pages to be used again come first.
+  // Those that have pages to be used again come first; but not for what is moved so that such pages can go.
   std::uint64_t spare = 0;
-  for (int i = 0; i < kSegments; i++) spare |= spare_blocks(i) > 0 ? bit_of(i) : 0;
+  for (int i = 0; i < kSegments; i++) {
+    if ((spare_blocks(i) > 0) != may_use_reserve && !emptied_here(i)) spare |= bit_of(i);
+  }
   if (open.execute({TimestampTzGetDatum(until), Int64GetDatum(static_cast<std::int64_t>(spare))}) == 0) return -1;
   int const segment = open.rows().integer(0, 1) - 1;
   set_durability(segment);
@@ -150,7 +152,8 @@ int open_empty(TimestampTz until) {
   // The worker has to know when it ends.
   outbox::wake_at_commit();
   if (SharedCache* const shared = relations().shared) {
-    forget_segment(*shared, segment);
+    // The rows of one that was emptied in this transaction come back if it is rolled back.
+    if (!emptied_here(segment)) forget_segment(*shared, segment);
     if (count_empty(states()) <= 2 * kReserve) ask_for_survey(*shared);
   }
   return segment;
@@ -187,7 +190,7 @@ int choose(std::span<const SegmentState> segments, TimestampTz expires, std::int
   // Somebody else may have opened one while we waited.
   int const found = find_open(states(), expires, slack(time_to_live, count_empty(states())));
   if (found >= 0 && segments[static_cast<std::size_t>(found)].until != kBusy) return found;
-  int const opened = open_empty(placement.until);
+  int const opened = open_empty(placement.until, may_use_reserve);
   return opened >= 0 ? opened : other;
 }
 
@@ -286,6 +289,14 @@ void close_segment(int segment) {
       " FROM audiostore_cache.segments WHERE segment = $1 AND state = 'open' FOR UPDATE SKIP LOCKED)",
       {INT2OID});
   if (close.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))}) > 0) announce_states();
+}
+
+void reopen_segment(int segment) {
+  pg::Spi const spi;
+  pg::AsExtensionOwner const owner;
+  static pg::Statement open(
+      "UPDATE audiostore_cache.segments SET state = 'open' WHERE segment = $1 AND state = 'closed'", {INT2OID});
+  if (open.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))}) > 0) announce_states();
 }
 
 void mark_empty(int segment) {

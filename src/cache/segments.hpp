@@ -71,6 +71,8 @@ void close(OpenSegment& opened);  // keeps the locks
 int segment_for(TimestampTz expires, std::int64_t time_to_live, bool may_use_reserve);
 // It is full: it takes no more entries unless there is no other.
 void close_segment(int segment);
+// There is room in it again.
+void reopen_segment(int segment);
 // It has just been truncated by this transaction.
 void mark_empty(int segment);
 
