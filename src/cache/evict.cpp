@@ -21,14 +21,29 @@ namespace {
 constexpr std::uint16_t kEvictionLock = 0xA503;
 constexpr int kTries = 40;
 
-bool lock_segment(int segment, LOCKMODE mode) {
-  Oid const heap = relations().heaps[segment];
+bool try_to_lock(Oid relation, LOCKMODE mode) {
   for (int i = 0; i < kTries; i++) {
-    if (pg::call([&] { return ConditionalLockRelationOid(heap, mode); })) return true;
+    if (pg::call([&] { return ConditionalLockRelationOid(relation, mode); })) return true;
     pg::check_interrupts();
     pg_usleep(500);
   }
   return false;
+}
+
+// Writers stay out from then on, readers do not.
+bool lock_for_survey(int segment) { return try_to_lock(relations().heaps[segment], ExclusiveLock); }
+
+// With its TOAST table, which somebody may be vacuuming.
+bool lock_alone(int segment) {
+  Oid const heap = relations().heaps[segment];
+  if (!try_to_lock(heap, AccessExclusiveLock)) return false;
+  Oid const toast = pg::call([&] {
+    Relation const opened = table_open(heap, NoLock);
+    Oid const found = opened->rd_rel->reltoastrelid;
+    table_close(opened, NoLock);
+    return found;
+  });
+  return !OidIsValid(toast) || try_to_lock(toast, AccessExclusiveLock);
 }
 
 // Inside pg::call. Nothing of the copy may point into the TOAST table of the segment that is to be emptied.
@@ -148,22 +163,21 @@ bool thin(int segment, const std::vector<std::uint64_t>& kept) {
 }
 
 std::optional<Removed> empty_segment(int segment, const Keep& keep, Thinning thinning) {
-  // Writers stay out from here on, readers do not.
-  if (!lock_segment(segment, ExclusiveLock)) return std::nullopt;
+  if (!lock_for_survey(segment)) return std::nullopt;
   std::vector<Surveyed> rows;
   FileBytes files;
   if (!survey_segment(segment, rows, files)) return std::nullopt;
   std::vector<std::uint64_t> kept;
   Removed const removed = classify(rows, keep, kept);
   if (!kept.empty() && thinning == Thinning::allowed) {
-    if (!lock_segment(segment, AccessExclusiveLock)) return std::nullopt;
+    if (!lock_alone(segment)) return std::nullopt;
     if (thin(segment, kept)) return removed;
   }
   if (!kept.empty()) {
-    Excluded const not_into_itself(segment);
+    Excluded const not_into_itself(bit_of(segment));
     copy_rows(segment, kept);
   }
-  if (!lock_segment(segment, AccessExclusiveLock)) return std::nullopt;
+  if (!lock_alone(segment)) return std::nullopt;
   if (is_mostly_dead(rows, files) || !pg::call([&] { return empty_in_place(segment); })) truncate(segment);
   mark_empty(segment);
   return removed;
@@ -188,7 +202,7 @@ bool give_back(int segment) {
         {INT2OID});
     if (lock.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))}) == 0) return false;
   }
-  if (!lock_segment(segment, AccessExclusiveLock)) return false;
+  if (!lock_alone(segment)) return false;
   truncate(segment);
   scope.commit();
   return true;

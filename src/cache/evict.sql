@@ -2,7 +2,7 @@ CREATE FUNCTION audiostore.evict_expired() RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'audiostore_evict_expired';
 COMMENT ON FUNCTION audiostore.evict_expired() IS
     'Removes the entries that have expired, now and in this transaction; returns how many. Segments are emptied as a whole '
-    'where all or most of their entries have expired. Lookups do not wait for it: they miss what lies in such a segment '
+    'where all or most of their entries have expired, and their space is used again. Lookups do not wait for it: they miss what lies in such a segment '
     'until the transaction ends. The worker does this by itself. Needs DELETE on audio_chunk_cache';
 
 CREATE FUNCTION audiostore.evict_lru(max_entries integer DEFAULT NULL) RETURNS bigint

@@ -99,7 +99,7 @@ std::vector<Maintenance::Task> Maintenance::find_expired() {
     TimestampTz last = 0;
     for (Surveyed const& row : rows) last = std::max(last, row.expires);
     if (last <= now) {
-      tasks.push_back({i, Keep{}});
+      tasks.push_back({i, Keep{}, false});
     } else {
       retry_at_[i] = last;  // it had to take others
     }
@@ -118,7 +118,7 @@ std::vector<Maintenance::Task> Maintenance::find_all(Spare spare) {
   auto choose = [&](int segment, const Keep& keep) {
     if ((chosen & bit_of(segment)) != 0) return;
     chosen |= bit_of(segment);
-    tasks.push_back({segment, keep});
+    tasks.push_back({segment, keep, true});
   };
   for (SegmentSurvey const& segment : found.segments) {
     bool const open = states()[static_cast<std::size_t>(segment.segment)].open;
@@ -181,12 +181,19 @@ std::int64_t Maintenance::run(bool thorough, Spare spare) {
     }
   });
   Removed sum;
+  std::uint64_t to_come = 0;
+  for (Task const& task : tasks) to_come |= bit_of(task.segment);
   for (Task const& task : tasks) {
+    to_come &= ~bit_of(task.segment);
     Removed const removed = transactions_.run([&] {
       if (!lock_eviction(false)) {
         retry_at_[task.segment] = GetCurrentTimestamp() + kLeastSlack;
         return Removed{};
       }
+      // Hits are noted by place: those since the survey would be nobody's once the row has moved.
+      if (task.moves) fold_hits();
+      // What is moved goes to where it can stay, if there is such a place.
+      Excluded const not_there(count_empty(states()) > 0 ? to_come : 0);
       auto const taken = try_to_empty(task.segment, task.keep);
       if (!taken) retry_at_[task.segment] = GetCurrentTimestamp() + kLeastSlack;
       return taken.value_or(Removed{});

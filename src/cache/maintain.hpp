@@ -29,6 +29,7 @@ class Maintenance {
   struct Task {
     int segment = -1;
     Keep keep;
+    bool moves = false;  // rows that stay
   };
   std::vector<Task> find_expired();
   std::vector<Task> find_all(Spare spare);

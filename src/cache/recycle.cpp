@@ -20,6 +20,7 @@ extern "C" {
 #include "access/transam.h"
 #include "commands/tablecmds.h"
 #include "postmaster/autovacuum.h"
+#include "replication/slot.h"
 #include "storage/freespace.h"
 #include "storage/predicate.h"
 #include "storage/procarray.h"
@@ -56,6 +57,14 @@ void set_pages(SharedCache& shared, int segment, BlockNumber end) {
 bool is_old(Relation toast) {
   auto const age = static_cast<std::int32_t>(ReadNextTransactionId() - toast->rd_rel->relfrozenxid);
   return age > autovacuum_freeze_max_age / 4;
+}
+
+// Who reads the log as changes of rows has to be told, and that is what TRUNCATE does.
+bool is_decoded(Relation heap) {
+  if (!RelationIsLogicallyLogged(heap)) return false;
+  int slots = 0;
+  int active = 0;
+  return ReplicationSlotsCountDBSlots(MyDatabaseId, &slots, &active);
 }
 
 // ---- using pages again ----------------------------------------------------------------------------------------------
@@ -192,16 +201,16 @@ bool open_kept(int segment, Kept& kept) {
   if (shared == nullptr) return false;
   kept.heap = table_open(relations().heaps[segment], NoLock);
   Oid const toast = kept.heap->rd_rel->reltoastrelid;
-  if (!OidIsValid(toast) || !ConditionalLockRelationOid(toast, AccessExclusiveLock)) {
+  if (!OidIsValid(toast)) {
     table_close(kept.heap, NoLock);
     return false;
   }
-  kept.toast = table_open(toast, NoLock);
+  kept.toast = table_open(toast, AccessExclusiveLock);
   kept.blocks = RelationGetNumberOfBlocks(kept.toast);
   Relation* indexes = nullptr;
   int count = 0;
   toast_open_indexes(kept.toast, AccessExclusiveLock, &indexes, &count);
-  if (count != 1 || kept.blocks == 0 || is_old(kept.toast)) {
+  if (count != 1 || kept.blocks == 0 || is_old(kept.toast) || is_decoded(kept.heap)) {
     toast_close_indexes(indexes, count, NoLock);
     table_close(kept.toast, NoLock);
     table_close(kept.heap, NoLock);

@@ -12,12 +12,11 @@
 
 namespace audiostore::cache {
 
-// Empties a segment that this transaction has locked alone; false, with nothing done, when its TOAST table cannot be
-// kept: it has none, somebody is using it, there is no shared memory, or it is due for freezing.
+// Empties a segment that this transaction has locked alone, with its TOAST table; false, with nothing done, when that
+// cannot be kept: there is no shared memory, it is due for freezing, or somebody decodes the log.
 bool empty_in_place(int segment);
 
-// The same in parts, for who has rows to keep. The TOAST table is locked alone as well, and its pages are to be looked
-// at again.
+// The same in parts, for who has rows to keep. The pages are to be looked at again.
 struct Kept {
   Relation heap = nullptr;
   Relation toast = nullptr;

@@ -15,7 +15,7 @@ namespace {
 Relations known;
 SegmentState known_states[kSegments];
 bool states_valid = false;
-int excluded = -1;
+std::uint64_t excluded = 0;
 std::uint64_t policies_seen = 1;
 
 void forget(Datum /*argument*/, Oid relation) {
@@ -84,7 +84,9 @@ void read_states() {
     fresh[segment] = {
         .used = state != "empty", .open = state == "open", .until = rows.null(i, 3) ? 0 : rows.timestamp(i, 3)};
   }
-  if (excluded >= 0) fresh[excluded] = {};
+  for (int i = 0; i < kSegments; i++) {
+    if ((excluded & bit_of(i)) != 0) fresh[i] = {};
+  }
   std::copy(std::begin(fresh), std::end(fresh), std::begin(known_states));
 }
 
@@ -309,13 +311,13 @@ void mark_empty(int segment) {
   announce_states();
 }
 
-Excluded::Excluded(int segment) {
-  excluded = segment;
+Excluded::Excluded(std::uint64_t segments) : before_(excluded) {
+  excluded |= segments;
   states_valid = false;
 }
 
 Excluded::~Excluded() {
-  excluded = -1;
+  excluded = before_;
   states_valid = false;
 }
 

@@ -76,13 +76,16 @@ void reopen_segment(int segment);
 // It has just been truncated by this transaction.
 void mark_empty(int segment);
 
-// While one lives, this process puts nothing into the segment.
+// While one lives, this process puts nothing into these segments.
 class Excluded {
  public:
-  explicit Excluded(int segment);
+  explicit Excluded(std::uint64_t segments);
   ~Excluded();
   Excluded(const Excluded&) = delete;
   Excluded& operator=(const Excluded&) = delete;
+
+ private:
+  std::uint64_t before_;
 };
 
 Limits limits();

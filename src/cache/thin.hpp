@@ -9,8 +9,8 @@
 
 namespace audiostore::cache {
 
-// Inside pg::call. The segment is locked alone by this transaction, and these are all the rows that are to stay, in the
-// order of their places. False, with nothing done, where its TOAST table cannot be kept.
+// Inside pg::call. The segment and its TOAST table are locked alone by this transaction, and these are all the rows
+// that are to stay, in the order of their places. False, with nothing done, where its TOAST table cannot be kept.
 bool thin_in_place(int segment, const std::vector<std::uint64_t>& rows);
 
 }  // namespace audiostore::cache

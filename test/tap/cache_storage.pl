@@ -123,6 +123,20 @@ sub crashes {
     crash();
     check($left->(350), "$name: and a crash");
 
+    # An old snapshot sees nothing that is newer, wherever that lies by now, and nothing is too old for its new file.
+    sql('SELECT evict_lru(0)');
+    $session = $node->background_psql('postgres');
+    $session->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT txid_current_snapshot()');
+    fill(1, 100, 13);
+    fill(101, 200, 13);
+    sql('SELECT evict_lru(60)');
+    is($session->query_safe('SELECT count(*) FROM audiostore.audio_chunk_cache'), '0', "$name: an old snapshot sees no newer rows");
+    check(60, "$name: others do");
+    $session->query_safe('COMMIT');
+    $session->quit;
+    sql('VACUUM (FREEZE) audio_chunk_cache');
+    check(60, "$name: and they can be frozen");
+
     # VACUUM sees the pages as full of rows.
     sql('SELECT evict_lru(0)');
     fill(1, 300, 11);
