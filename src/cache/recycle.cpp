@@ -90,6 +90,7 @@ bool has_entry(const Toast& toast, Oid value, BlockNumber block) {
   return false;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): what later versions make of these macros takes no const page
 bool is_free(const Toast& toast, Page page, BlockNumber block) {
   Oid last = InvalidOid;
   OffsetNumber const count = PageGetMaxOffsetNumber(page);

@@ -38,7 +38,7 @@ void note_values(TupleTableSlot* slot, Stay& stay) {
     if (slot->tts_isnull[i] || TupleDescAttr(shape, i)->attlen != -1) continue;
     auto* const value = reinterpret_cast<struct varlena*>(DatumGetPointer(slot->tts_values[i]));
     if (!VARATT_IS_EXTERNAL_ONDISK(value)) continue;
-    struct varatt_external pointer;
+    struct varatt_external pointer {};
     VARATT_EXTERNAL_GET_POINTER(pointer, value);
     stay.values[stay.value_count++] = pointer.va_valueid;
   }
@@ -96,6 +96,7 @@ void read_chunks(const Kept& kept, Stay& stay) {
 
 // Returns the row's xmin where that is not for everybody to see yet.
 TransactionId clean(HeapTupleHeader row, TransactionId oldest) {
+  // NOLINTNEXTLINE(misc-redundant-expression): of PostgreSQL's masks
   row->t_infomask &= static_cast<std::uint16_t>(~(HEAP_XMAX_BITS | HEAP_UPDATED));
   row->t_infomask |= HEAP_XMAX_INVALID;
   row->t_infomask2 &= static_cast<std::uint16_t>(~(HEAP_KEYS_UPDATED | HEAP_HOT_UPDATED | HEAP_ONLY_TUPLE));

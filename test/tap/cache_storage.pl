@@ -27,10 +27,13 @@ sub crash {
 sub reused { return sql('SELECT audiostore_cache.reused_pages()'); }
 
 # check(ENTRIES, WHAT): so many entries, all of them with their own audio; and nothing is wrong with the tables.
-my $amcheck;
+my ($amcheck, $visibility);
 sub check {
     my ($entries, $what) = @_;
     is(sql('SELECT * FROM storage.intact'), "$entries|$entries", $what);
+    is(sql(q{SELECT count(*) FROM pg_class s, LATERAL (SELECT * FROM public.pg_check_frozen(s.oid) UNION ALL
+            SELECT * FROM public.pg_check_frozen(s.reltoastrelid) UNION ALL SELECT * FROM public.pg_check_visible(s.reltoastrelid)) faults
+        WHERE s.relname ~ '^segment_\d\d$'}), '0', "$what: visibility maps are right") if $visibility;
     return if !$amcheck;
     is(sql(q{SELECT count(*) FROM pg_class s, LATERAL (SELECT * FROM public.verify_heapam(s.oid, check_toast => true)
             UNION ALL SELECT * FROM public.verify_heapam(s.reltoastrelid)) faults WHERE s.relname ~ '^segment_\d\d$'}), '0', "$what: no fault in the tables");
@@ -48,6 +51,8 @@ sub prepare {
             FROM audiostore.audio_chunk_cache;});
     $amcheck = sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'});
     sql('CREATE EXTENSION amcheck SCHEMA public') if $amcheck;
+    $visibility = sql(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_visibility'});
+    sql('CREATE EXTENSION pg_visibility SCHEMA public') if $visibility;
     return;
 }
 
@@ -137,6 +142,18 @@ sub crashes {
     sql('VACUUM (FREEZE) audio_chunk_cache');
     check(60, "$name: and they can be frozen");
 
+    # Prepared transactions keep the segments to themselves, over a crash as well.
+    for my $end ('ROLLBACK', 'COMMIT') {
+        sql('SELECT evict_lru(0)');
+        fill(1, 200, 14);
+        sql("BEGIN; SELECT evict_lru(20); PREPARE TRANSACTION 'storage'");
+        crash() unless $unlogged;
+        fill(301, 400, 14);
+        sql("$end PREPARED 'storage'");
+        fill(401, 500, 14);
+        check(($end eq 'COMMIT' ? 20 : 200) + 200, "$name: an eviction was prepared, then: $end");
+    }
+
     # VACUUM sees the pages as full of rows.
     sql('SELECT evict_lru(0)');
     fill(1, 300, 11);
@@ -159,14 +176,21 @@ sub crashes {
 
 for my $checksums (0, 1) {
     my $name = $checksums ? 'with checksums' : 'without checksums';
-    $node = Audiostore::Node->new($checksums ? 'checksums' : 'plain', settings => {'audiostore.enabled' => 'off', 'audiostore.cache_durability' => 'logged'});
+    $node = Audiostore::Node->new($checksums ? 'checksums' : 'plain', allows_streaming => 1, settings => {'audiostore.enabled' => 'off', 'audiostore.cache_durability' => 'logged'});
     if ($checksums) {
         $node->stop;
         command_ok([ 'pg_checksums', '--enable', '-D', $node->data_dir ], 'checksums');
         $node->start;
     }
     prepare();
+    $node->backup('before');
+    my $standby = PostgreSQL::Test::Cluster->new("standby_$checksums");
+    $standby->init_from_backup($node, 'before', has_streaming => 1);
+    $standby->start;
     crashes("$name, logged", 0);
+    $node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
+    is($standby->safe_psql('postgres', 'SELECT * FROM storage.intact'), sql('SELECT * FROM storage.intact'), "$name: a standby has the same");
+    $standby->stop;
     $node->append_conf('postgresql.conf', 'audiostore.cache_durability = unlogged');
     $node->reload;
     crashes("$name, unlogged", 1);
