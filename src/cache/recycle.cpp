@@ -258,8 +258,8 @@ void begin_recycling(int segment) {
 bool prepare_pages(int segment, Relation heap, std::int64_t bytes) {
   SharedCache* const shared = relations().shared;
   if (shared == nullptr || emptied_here(segment) || !OidIsValid(heap->rd_rel->reltoastrelid)) return false;
-  // A page's end is too small for a chunk, now and then.
-  std::int64_t const needed = bytes + bytes / 8;
+  // Values end in smaller chunks, after which the last that would make a page full finds no room.
+  std::int64_t const needed = bytes + bytes / 4;
   Recycling& recycled = recycling(*shared, segment);
   for (int i = 0; i < kMostBatches && found_free[segment] < needed; i++) {
     std::uint32_t const end = pg_atomic_read_u32(&recycled.end);
