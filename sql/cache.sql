@@ -127,6 +127,79 @@ CALL run('expiry');
 SELECT evict_lru(0);
 SELECT count(*) FROM audio_chunk_cache;
 
+-- Storage is used again: values are what they were whatever is rolled back, and files do not grow
+CREATE FUNCTION pg_temp.audio(i integer, round integer) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    $$ SELECT decode(repeat(md5(i || ' ' || round), 400), 'hex') $$;
+CREATE FUNCTION pg_temp.fill(first integer, last integer, round integer) RETURNS bigint LANGUAGE sql AS
+    $$ SELECT count(cache_put('s' || i, pg_temp.audio(i, round), 1, compression => 'none', ttl => '1 day',
+                              metadata => jsonb_build_object('round', round, 'note', repeat(md5(i::text), 20))))
+       FROM generate_series(first, last) i $$;
+CREATE FUNCTION pg_temp.files() RETURNS numeric LANGUAGE sql AS
+    $$ SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('audio_chunk_cache') $$;
+-- Entries, and those of them that are found with the audio of their round.
+CREATE VIEW pg_temp.intact AS
+    SELECT count(*) AS entries,
+           count(*) FILTER (WHERE cache_get(cache_key) = pg_temp.audio(substr(cache_key, 2)::integer, (metadata->>'round')::integer)
+                            AND metadata->>'note' = repeat(md5(substr(cache_key, 2)), 20)) AS intact
+    FROM audio_chunk_cache;
+SELECT pg_temp.fill(1, 300, 1);
+CREATE TEMP TABLE before_cycles AS SELECT pg_temp.files() AS size, audiostore_cache.reused_pages() AS reused;
+DO $$ BEGIN
+    FOR round IN 2..6 LOOP
+        PERFORM evict_lru(0);
+        COMMIT;
+        PERFORM pg_temp.fill(1, 300, round);
+        COMMIT;
+    END LOOP;
+END $$;
+SELECT * FROM pg_temp.intact;
+SELECT pg_temp.files() <= 1.2 * size AS as_large_as_before,
+       (audiostore_cache.reused_pages() > reused + 500) = (current_setting('shared_preload_libraries') = 'audiostore') AS reused
+FROM before_cycles;
+-- An eviction is rolled back, after its transaction has put others
+BEGIN;
+SELECT evict_lru(0);
+SELECT pg_temp.fill(201, 500, 7);
+SELECT * FROM pg_temp.intact;
+ROLLBACK;
+SELECT * FROM pg_temp.intact;
+BEGIN;
+SAVEPOINT s;
+SELECT evict_lru(10);
+SELECT pg_temp.fill(301, 400, 8);
+SELECT * FROM pg_temp.intact;
+ROLLBACK TO s;
+SELECT pg_temp.fill(401, 500, 8);
+COMMIT;
+SELECT * FROM pg_temp.intact;
+-- Most of a segment goes: what stays is where it was, and what comes next takes the place of what went
+UPDATE audio_chunk_cache SET metadata = metadata || '{"more": 1}' WHERE cache_key IN ('s300', 's500');
+DELETE FROM audio_chunk_cache WHERE cache_key = 's499';
+BEGIN;
+DELETE FROM audio_chunk_cache WHERE cache_key = 's498';
+SELECT pg_temp.fill(501, 502, 9);
+SAVEPOINT s;
+DELETE FROM audio_chunk_cache WHERE cache_key = 's497';
+ROLLBACK TO s;
+SELECT evict_lru(20);
+SELECT * FROM pg_temp.intact;
+ROLLBACK;
+SELECT * FROM pg_temp.intact;
+SELECT evict_lru(20);
+SELECT * FROM pg_temp.intact;
+SELECT pg_temp.fill(601, 950, 10);
+SELECT * FROM pg_temp.intact;
+UPDATE audio_chunk_cache SET expires_at = clock_timestamp() WHERE (metadata->>'round')::integer = 10 AND substr(cache_key, 2)::integer > 630;
+SELECT evict_expired();
+SELECT * FROM pg_temp.intact;
+-- run('expiry') gives back what is not needed
+CALL run('expiry');
+SELECT * FROM pg_temp.intact;
+SELECT pg_temp.files() < size / 2 AS given_back FROM before_cycles;
+SELECT evict_lru(0);
+CALL run('expiry');
+SELECT pg_temp.files() = 64 * 2 * 8192 AS all_given_back;
+
 -- Totals: exact with the library preloaded, else estimated from one in 64
 CREATE TEMP TABLE before AS SELECT hits, misses, puts, evictions FROM cache_stats();
 SELECT count(cache_get('nothing')) FROM generate_series(1, 6400);

@@ -22,8 +22,9 @@ SQL
 }
 
 # cache_fill FIRST LAST TTL: entries with the keys md5(i) || md5(i)
-cache_fill() {
-    sql >/dev/null <<SQL
+cache_fill() { cache_fill_statement "$@" | sql >/dev/null; }
+cache_fill_statement() {
+    cat <<SQL
 DO \$\$ BEGIN FOR b IN $1..$2 BY 2000 LOOP
     PERFORM count(audiostore.cache_put(md5(k.i::text) || md5(k.i::text), data, 2500, ttl => '$3'))
     FROM generate_series(b, least(b + 1999, $2)) k (i) JOIN bench.cache_source s ON s.i = 1 + k.i % 1000;
@@ -64,7 +65,17 @@ ALTER TABLE bench.$1 ALTER segment SET DEFAULT 1, ADD PRIMARY KEY (cache_key);
 SQL
 }
 
-cache_empty() { sql -c 'SELECT audiostore.evict_lru(0)' -c 'SELECT audiostore.evict_expired()' -c CHECKPOINT >/dev/null; }
+# Files included.
+cache_empty() {
+    sql -c 'SELECT audiostore.evict_lru(0)' -c 'SELECT audiostore.evict_expired()' -c "CALL audiostore.run('expiry')" \
+        -c CHECKPOINT >/dev/null
+}
+
+# Bytes of the cache's files by bytes of audio in it.
+cache_files() {
+    sql -c "SELECT round((SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('audiostore.audio_chunk_cache'))
+        / greatest((SELECT sum(length(audio_data)) FROM audiostore.audio_chunk_cache), 1), 2)"
+}
 
 # cache_client VARIANT ARGUMENTS...: records the operations per second of bench/cache.cpp
 cache_client() {

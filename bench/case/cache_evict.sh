@@ -24,22 +24,34 @@ case_cache_evict() {
         sql -c 'DROP TABLE bench.cache_naive, bench.cache_kept, bench.cache_half'
         cache_empty
         # Lives long enough for the loading, then expires while we wait.
-        cache_fill 1 "$half" '60 s'
+        timed 'first' "$(cache_fill_statement 1 "$half" '60 s')"
         cache_fill $((half + 1)) "$cache_entries" '1 day'
         sql -c CHECKPOINT
         until [ "$(sql -c "SELECT count(*) FROM audiostore.audio_chunk_cache WHERE expires_at > clock_timestamp()
             AND expires_at < now() + interval '1 hour'")" = 0 ]; do sleep 1; done
         timed 'expire' 'SELECT audiostore.evict_expired();'
-        cache_fill 1 "$half" '1 day'
+        sql -c CHECKPOINT
+        # The pages that were emptied are used again.
+        timed 'again' "$(cache_fill_statement 1 "$half" '1 day')"
+        record 'again_files' "$(cache_files)"
         cache_touch
         sql -c CHECKPOINT
         timed 'lru' 'SELECT audiostore.evict_lru(10000);'
+        record 'lru_files' "$(cache_files)"
+        # What the worker does next, if there is one.
+        timed 'give_back' "CALL audiostore.run('expiry');"
+        record 'given_back_files' "$(cache_files)"
     done
     compare "expiring $half of $cache_entries entries (yardstick: DELETE, VACUUM)" expire delete speedup 15
     absolute '   WAL of it, by the yardstick'"'"'s' "$(awk -v a="$(median expire 4)" -v b="$(median delete 4)" 'BEGIN { printf "%.5f", a / b }')" '' '<=' 0.01
     compare '  limit: TRUNCATE of a table of as many' empty delete speedup -
+    compare "   putting $half entries again (yardstick: into new files)" again first speedup -
+    absolute '   files by live bytes afterwards' "$(median again_files)" ''
     compare "LRU from $cache_entries to 10000 entries (yardstick: OFFSET delete, VACUUM)" lru offset speedup 15
     compare '  limit: the 10000 copied by INSERT ... SELECT, then TRUNCATE' copy offset speedup -
+    absolute '   files by live bytes afterwards' "$(median lru_files)" ''
+    absolute '   the worker gives back what is not needed: time' "$(median give_back)" ms
+    absolute '   files by live bytes after that' "$(median given_back_files)" ''
     cache_evict_lookups
 }
 

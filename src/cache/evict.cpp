@@ -1,7 +1,10 @@
 #include "cache/evict.hpp"
 
 #include "cache/hits.hpp"
+#include "cache/recycle.hpp"
 #include "cache/row.hpp"
+#include "cache/thin.hpp"
+#include "outbox/enqueue.hpp"
 #include "pg/arguments.hpp"
 #include "pg/background.hpp"
 #include "pg/identity.hpp"
@@ -18,14 +21,29 @@ namespace {
 constexpr std::uint16_t kEvictionLock = 0xA503;
 constexpr int kTries = 40;
 
-bool lock_segment(int segment, LOCKMODE mode) {
-  Oid const heap = relations().heaps[segment];
+bool try_to_lock(Oid relation, LOCKMODE mode) {
   for (int i = 0; i < kTries; i++) {
-    if (pg::call([&] { return ConditionalLockRelationOid(heap, mode); })) return true;
+    if (pg::call([&] { return ConditionalLockRelationOid(relation, mode); })) return true;
     pg::check_interrupts();
     pg_usleep(500);
   }
   return false;
+}
+
+// Writers stay out from then on, readers do not.
+bool lock_for_survey(int segment) { return try_to_lock(relations().heaps[segment], ExclusiveLock); }
+
+// With its TOAST table, which somebody may be vacuuming.
+bool lock_alone(int segment) {
+  Oid const heap = relations().heaps[segment];
+  if (!try_to_lock(heap, AccessExclusiveLock)) return false;
+  Oid const toast = pg::call([&] {
+    Relation const opened = table_open(heap, NoLock);
+    Oid const found = opened->rd_rel->reltoastrelid;
+    table_close(opened, NoLock);
+    return found;
+  });
+  return !OidIsValid(toast) || try_to_lock(toast, AccessExclusiveLock);
 }
 
 // Inside pg::call. Nothing of the copy may point into the TOAST table of the segment that is to be emptied.
@@ -98,6 +116,8 @@ void truncate(int segment) {
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
   pg::call([&] { SPI_execute(sql.c_str(), false, 0); });
+  note_emptied(segment);
+  note_spare(segment, 0);
 }
 
 Removed classify(const std::vector<Surveyed>& rows, const Keep& keep, std::vector<std::uint64_t>& kept) {
@@ -128,36 +148,69 @@ bool lock_eviction(bool wait) {
 
 namespace {
 
-std::optional<Removed> empty_segment(int segment, const Keep& keep) {
-  // Writers stay out from here on, readers do not.
-  if (!lock_segment(segment, ExclusiveLock)) return std::nullopt;
+// Pages from which rows were deleted are no good for being used again.
+bool is_mostly_dead(const std::vector<Surveyed>& rows, const FileBytes& files) {
+  std::int64_t bytes = 0;
+  for (Surveyed const& row : rows) bytes += row.size;
+  return files.in_use > 2 * needed(static_cast<std::int64_t>(rows.size()), bytes);
+}
+
+bool thin(int segment, const std::vector<std::uint64_t>& kept) {
+  pg::MemoryScope const memory("audiostore cache thinning");
+  if (!pg::call([&] { return thin_in_place(segment, kept); })) return false;
+  reopen_segment(segment);
+  return true;
+}
+
+std::optional<Removed> empty_segment(int segment, const Keep& keep, Thinning thinning) {
+  if (!lock_for_survey(segment)) return std::nullopt;
   std::vector<Surveyed> rows;
-  std::int64_t unused = 0;
-  if (!survey_segment(segment, rows, unused)) return std::nullopt;
+  FileBytes files;
+  if (!survey_segment(segment, rows, files)) return std::nullopt;
   std::vector<std::uint64_t> kept;
   Removed const removed = classify(rows, keep, kept);
+  if (!kept.empty() && thinning == Thinning::allowed) {
+    if (!lock_alone(segment)) return std::nullopt;
+    if (thin(segment, kept)) return removed;
+  }
   if (!kept.empty()) {
-    Excluded const not_into_itself(segment);
+    Excluded const not_into_itself(bit_of(segment));
     copy_rows(segment, kept);
   }
-  if (!lock_segment(segment, AccessExclusiveLock)) return std::nullopt;
-  truncate(segment);
+  if (!lock_alone(segment)) return std::nullopt;
+  if (is_mostly_dead(rows, files) || !pg::call([&] { return empty_in_place(segment); })) truncate(segment);
   mark_empty(segment);
   return removed;
 }
 
 }  // namespace
 
-std::optional<Removed> try_to_empty(int segment, const Keep& keep) {
+std::optional<Removed> try_to_empty(int segment, const Keep& keep, Thinning thinning) {
   pg::Subtransaction scope;
-  std::optional<Removed> const removed = empty_segment(segment, keep);
+  std::optional<Removed> const removed = empty_segment(segment, keep, thinning);
   if (removed) scope.commit();
   return removed;
 }
 
+bool give_back(int segment) {
+  pg::Subtransaction scope;
+  {
+    pg::Spi const spi;
+    pg::AsExtensionOwner const owner;
+    static pg::Statement lock(
+        "SELECT 1 FROM audiostore_cache.segments WHERE segment = $1 AND state = 'empty' FOR UPDATE SKIP LOCKED",
+        {INT2OID});
+    if (lock.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))}) == 0) return false;
+  }
+  if (!lock_alone(segment)) return false;
+  truncate(segment);
+  scope.commit();
+  return true;
+}
+
 Removed delete_rows(int segment, const Keep& keep) {
   std::vector<Surveyed> rows;
-  std::int64_t unused = 0;
+  FileBytes unused;
   Removed removed;
   if (!survey_segment(segment, rows, unused)) return removed;
   TimestampTz const now = GetCurrentTimestamp();
@@ -211,12 +264,23 @@ Removed evict_now(const Survey& found, const Keep& keep, TimestampTz now) {
     std::int64_t const gone = going[segment.segment] + segment.expired;
     if (gone == 0) continue;
     std::optional<Removed> removed;
-    if (segment.live + segment.expired - gone <= gone) removed = try_to_empty(segment.segment, keep);
+    if (segment.live + segment.expired - gone <= gone) removed = try_to_empty(segment.segment, keep, Thinning::allowed);
     sum += removed ? *removed : delete_rows(segment.segment, keep);
   }
   count_removed(sum);
   return sum;
 }
+
+// What is left to do: the worker, if there is one, gives space back that is not needed.
+Datum end_eviction(std::int64_t removed) {
+  if (SharedCache* const shared = relations().shared; shared != nullptr && removed > 0) {
+    ask_for_survey(*shared);
+    outbox::wake_at_commit();
+  }
+  return Int64GetDatum(removed);
+}
+
+Datum reused(FunctionCallInfo /*info*/) { return Int64GetDatum(reused_pages()); }
 
 void begin_eviction(const char* what) {
   pg::call([&] { PreventCommandIfReadOnly(what); });
@@ -240,7 +304,7 @@ Datum evict_expired(FunctionCallInfo /*info*/) {
   }
   count_removed(sum);
   sum += evict_now(survey(now), Keep{}, now);
-  return Int64GetDatum(sum.expired);
+  return end_eviction(sum.expired);
 }
 
 Datum evict_lru(FunctionCallInfo info) {
@@ -257,7 +321,7 @@ Datum evict_lru(FunctionCallInfo info) {
   Keep const keep = cutoff(found.live, most, arguments.null(0) ? limits().bytes : 0);
   // Entries that have expired take no room from others, and are not this function's business.
   for (SegmentSurvey& segment : found.segments) segment.expired = 0;
-  return Int64GetDatum(evict_now(found, keep, now).evicted);
+  return end_eviction(evict_now(found, keep, now).evicted);
 }
 
 }  // namespace
@@ -265,3 +329,4 @@ Datum evict_lru(FunctionCallInfo info) {
 
 AUDIOSTORE_FUNCTION(evict_expired, audiostore::cache::evict_expired)
 AUDIOSTORE_FUNCTION(evict_lru, audiostore::cache::evict_lru)
+AUDIOSTORE_FUNCTION(cache_reused_pages, audiostore::cache::reused)

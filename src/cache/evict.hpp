@@ -32,8 +32,12 @@ struct Removed {
 // Nobody else evicts or folds until the transaction ends. False when somebody does and wait is not asked for.
 bool lock_eviction(bool wait);
 
-// Nothing, with nothing done, when somebody is using it for longer than a moment.
-std::optional<Removed> try_to_empty(int segment, const Keep& keep);
+// Nothing, with nothing done, when somebody is using it for longer than a moment. What stays is copied into other
+// segments, or with thinning, where that is possible, stays in this one.
+enum class Thinning { none, allowed };
+std::optional<Removed> try_to_empty(int segment, const Keep& keep, Thinning thinning = Thinning::none);
+// Gives the space that an empty segment keeps back to the file system. False when somebody is opening it.
+bool give_back(int segment);
 // Row by row, for a segment most of which stays.
 Removed delete_rows(int segment, const Keep& keep);
 

@@ -2,6 +2,7 @@
 
 #include "cache/counters.hpp"
 #include "cache/hits.hpp"
+#include "cache/recycle.hpp"
 #include "pg/settings.hpp"
 
 namespace audiostore::cache {
@@ -19,16 +20,13 @@ std::int64_t part(std::int64_t limit, double factor) {
   return static_cast<std::int64_t>(static_cast<double>(limit) * factor);
 }
 
-// Bytes of files that so many entries need.
-std::int64_t needed(std::int64_t entries, std::int64_t bytes) { return bytes + bytes / 4 + entries * 400; }
-
 // Mostly dead rows: replaced, invalidated or deleted ones. Those that have expired go by themselves.
 bool is_wasteful(const SegmentSurvey& segment, TimestampTz now) {
-  if (segment.file_bytes < kSmallFile || segment.live == 0) return false;
+  if (segment.files.in_use < kSmallFile || segment.live == 0) return false;
   std::int64_t const average = segment.live_bytes / segment.live;
   std::int64_t const all = segment.live + segment.expired;
-  if (segment.file_bytes > needed(all, average * all) * 3 / 2) return true;
-  return segment.last_expiry - now > kSoon && segment.file_bytes > needed(segment.live, segment.live_bytes) * 3 / 2;
+  if (segment.files.in_use > needed(all, average * all) * 3 / 2) return true;
+  return segment.last_expiry - now > kSoon && segment.files.in_use > needed(segment.live, segment.live_bytes) * 3 / 2;
 }
 
 struct Candidate {
@@ -53,6 +51,21 @@ std::vector<Candidate> candidates_of(const Survey& found, const Keep& keep, Time
   std::sort(all.begin(), all.end(),
             [](const Candidate& a, const Candidate& b) { return a.warm * b.cold < b.warm * a.cold; });
   return all;
+}
+
+// What a few entries keep from being given back.
+std::uint64_t find_sparse(const Survey& found, Maintenance::Spare spare) {
+  Storage storage[kSegments];
+  for (SegmentSurvey const& segment : found.segments) {
+    if (segment.live == 0 || segment.files.all < kSmallFile) continue;
+    Storage& one = storage[segment.segment];
+    one.used = true;
+    one.in_use = needed(segment.live, segment.live_bytes);
+    one.spare = std::max<std::int64_t>(segment.files.all - one.in_use, 0);
+  }
+  // As much as empty segments may keep, and half of it for rows that are dead or have expired.
+  std::int64_t const allowed = spare == Maintenance::Spare::none ? 0 : spare_allowed(storage) * 3 / 2;
+  return to_give_back(storage, allowed, is_sparse);
 }
 
 }  // namespace
@@ -81,12 +94,12 @@ std::vector<Maintenance::Task> Maintenance::find_expired() {
     SegmentState const state = known[static_cast<std::size_t>(i)];
     if (!state.used || state.until > now || retry_at_[i] > now) continue;
     rows.clear();
-    std::int64_t unused = 0;
+    FileBytes unused;
     if (!survey_segment(i, rows, unused)) continue;
     TimestampTz last = 0;
     for (Surveyed const& row : rows) last = std::max(last, row.expires);
     if (last <= now) {
-      tasks.push_back({i, Keep{}});
+      tasks.push_back({i, Keep{}, false});
     } else {
       retry_at_[i] = last;  // it had to take others
     }
@@ -94,7 +107,7 @@ std::vector<Maintenance::Task> Maintenance::find_expired() {
   return tasks;
 }
 
-std::vector<Maintenance::Task> Maintenance::find_all() {
+std::vector<Maintenance::Task> Maintenance::find_all(Spare spare) {
   fold_hits();
   TimestampTz const now = GetCurrentTimestamp();
   Survey const found = survey(now);
@@ -105,11 +118,11 @@ std::vector<Maintenance::Task> Maintenance::find_all() {
   auto choose = [&](int segment, const Keep& keep) {
     if ((chosen & bit_of(segment)) != 0) return;
     chosen |= bit_of(segment);
-    tasks.push_back({segment, keep});
+    tasks.push_back({segment, keep, true});
   };
   for (SegmentSurvey const& segment : found.segments) {
     bool const open = states()[static_cast<std::size_t>(segment.segment)].open;
-    if (segment.live == 0 && (segment.expired > 0 || !open || segment.file_bytes >= kSmallFile)) {
+    if (segment.live == 0 && (segment.expired > 0 || !open || segment.files.in_use >= kSmallFile)) {
       choose(segment.segment, Keep{});
     }
   }
@@ -129,10 +142,32 @@ std::vector<Maintenance::Task> Maintenance::find_all() {
   for (SegmentSurvey const& segment : found.segments) {
     if (is_wasteful(segment, now)) choose(segment.segment, Keep{});
   }
+  std::uint64_t const sparse = find_sparse(found, spare);
+  for (SegmentSurvey const& segment : found.segments) {
+    if ((sparse & bit_of(segment.segment)) != 0) choose(segment.segment, Keep{});
+  }
   return tasks;
 }
 
-std::int64_t Maintenance::run(bool thorough) {
+std::uint64_t Maintenance::find_spare(Spare spare) {
+  Storage storage[kSegments];
+  auto const known = states();
+  for (int i = 0; i < kSegments; i++) storage[i].used = known[static_cast<std::size_t>(i)].used;
+  for (int i = 0; i < kSegments; i++) {
+    auto const files = measure_files(i);
+    if (!files) continue;
+    if (!storage[i].used) {
+      storage[i].spare = files->all;
+      note_spare(i, files->all / BLCKSZ);
+    } else {
+      storage[i].in_use = files->in_use;
+      storage[i].spare = files->all - files->in_use;
+    }
+  }
+  return to_give_back(storage, spare == Spare::none ? 0 : spare_allowed(storage), is_empty);
+}
+
+std::int64_t Maintenance::run(bool thorough, Spare spare) {
   std::vector<Task> tasks;
   transactions_.run([&] {
     note_keys_if_needed(INT32_MAX);
@@ -141,27 +176,38 @@ std::int64_t Maintenance::run(bool thorough) {
     if (!thorough) return;
     std::uint64_t chosen = 0;
     for (Task const& task : tasks) chosen |= bit_of(task.segment);
-    for (Task const& task : find_all()) {
+    for (Task const& task : find_all(spare)) {
       if ((chosen & bit_of(task.segment)) == 0) tasks.push_back(task);
     }
   });
   Removed sum;
+  std::uint64_t to_come = 0;
+  for (Task const& task : tasks) to_come |= bit_of(task.segment);
   for (Task const& task : tasks) {
+    to_come &= ~bit_of(task.segment);
     Removed const removed = transactions_.run([&] {
       if (!lock_eviction(false)) {
         retry_at_[task.segment] = GetCurrentTimestamp() + kLeastSlack;
         return Removed{};
       }
+      // Hits are noted by place: those since the survey would be nobody's once the row has moved.
+      if (task.moves) fold_hits();
+      // What is moved goes to where it can stay, if there is such a place.
+      Excluded const not_there(count_empty(states()) > 0 ? to_come : 0);
       auto const taken = try_to_empty(task.segment, task.keep);
       if (!taken) retry_at_[task.segment] = GetCurrentTimestamp() + kLeastSlack;
       return taken.value_or(Removed{});
     });
     sum += removed;
   }
-  transactions_.run([&] {
+  std::uint64_t giving = transactions_.run([&] {
     count_removed(sum);
-    look();
+    return find_spare(spare);
   });
+  for (; giving != 0; giving &= giving - 1) {
+    transactions_.run([&] { give_back(__builtin_ctzll(giving)); });
+  }
+  transactions_.run([&] { look(); });
   return sum.expired + sum.evicted;
 }
 

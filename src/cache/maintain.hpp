@@ -11,8 +11,10 @@ class Maintenance {
  public:
   explicit Maintenance(pg::Transactions& transactions) : transactions_(transactions) {}
 
-  // What has expired, and all there is to look at if `thorough`. Returns how many entries went.
-  std::int64_t run(bool thorough);
+  // What has expired, and all there is to look at if `thorough`. Returns how many entries went. Empty segments keep
+  // some space for the next entries, or none.
+  enum class Spare { some, none };
+  std::int64_t run(bool thorough, Spare spare = Spare::some);
 
   // When there is something to do again at the latest; infinity: nothing lies in the cache. As of the last run() or
   // look(), which is cheap, and to be called inside a transaction.
@@ -27,9 +29,11 @@ class Maintenance {
   struct Task {
     int segment = -1;
     Keep keep;
+    bool moves = false;  // rows that stay
   };
   std::vector<Task> find_expired();
-  std::vector<Task> find_all();
+  std::vector<Task> find_all(Spare spare);
+  static std::uint64_t find_spare(Spare spare);
 
   pg::Transactions& transactions_;
   TimestampTz retry_at_[kSegments] = {};

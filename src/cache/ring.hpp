@@ -100,4 +100,46 @@ inline bool is_full(std::int64_t entries, std::int64_t bytes, const Limits& limi
   return entries >= most_entries || bytes >= most_bytes;
 }
 
+// What a segment's files hold besides what they are needed for.
+struct Storage {
+  bool used = false;
+  std::int64_t in_use = 0;
+  std::int64_t spare = 0;  // kept for being used again
+};
+
+// So much may be kept for being used again.
+inline std::int64_t spare_allowed(std::span<const Storage> segments) {
+  constexpr std::int64_t kLeast = std::int64_t{1} << 20;
+  std::int64_t in_use = 0;
+  for (Storage const& segment : segments) in_use += segment.in_use;
+  return in_use / 4 > kLeast ? in_use / 4 : kLeast;
+}
+
+// The segments that are to give back what they keep, as a set: those that keep most, until no more is kept than
+// allowed. may_go says which can.
+template <class MayGo>
+std::uint64_t to_give_back(std::span<const Storage> segments, std::int64_t allowed, MayGo&& may_go) {
+  std::int64_t kept = 0;
+  for (Storage const& segment : segments) kept += segment.spare;
+  std::uint64_t chosen = 0;
+  while (kept > allowed) {
+    int largest = -1;
+    for (std::size_t i = 0; i < segments.size(); i++) {
+      if (segments[i].spare == 0 || ((chosen >> i) & 1) != 0 || !may_go(segments[i])) continue;
+      if (largest < 0 || segments[i].spare > segments[static_cast<std::size_t>(largest)].spare) {
+        largest = static_cast<int>(i);
+      }
+    }
+    if (largest < 0) break;
+    chosen |= std::uint64_t{1} << static_cast<unsigned>(largest);
+    kept -= segments[static_cast<std::size_t>(largest)].spare;
+  }
+  return chosen;
+}
+
+// An empty one gives it back at once.
+inline bool is_empty(const Storage& segment) { return !segment.used; }
+// Entries have to be copied out of the others before: not for too little.
+inline bool is_sparse(const Storage& segment) { return segment.used && segment.spare > segment.in_use; }
+
 }  // namespace audiostore::cache

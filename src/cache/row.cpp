@@ -1,5 +1,7 @@
 #include "cache/row.hpp"
 
+#include "cache/recycle.hpp"
+
 extern "C" {
 #include "access/heaptoast.h"
 }
@@ -48,7 +50,10 @@ Written insert_row(int segment, Row& row, Amount amount) {
   Relation const heap = table_open(relations().heaps[segment], NoLock);
   HeapTuple const tuple = heap_form_tuple(RelationGetDescr(heap), row.values, row.nulls);
   tuple->t_tableOid = RelationGetRelid(heap);
-  heap_insert(heap, tuple, GetCurrentCommandId(true), amount == Amount::bulk ? HEAP_INSERT_SKIP_FSM : 0, nullptr);
+  bool const recycles =
+      tuple->t_len > TOAST_TUPLE_THRESHOLD && prepare_pages(segment, heap, static_cast<std::int64_t>(tuple->t_len));
+  int const options = amount == Amount::bulk && !recycles ? HEAP_INSERT_SKIP_FSM : 0;
+  heap_insert(heap, tuple, GetCurrentCommandId(true), options, nullptr);
   TupleTableSlot* const slot = MakeSingleTupleTableSlot(RelationGetDescr(heap), &TTSOpsHeapTuple);
   ExecStoreHeapTuple(tuple, slot, false);
   slot->tts_tid = tuple->t_self;
@@ -62,12 +67,8 @@ Written insert_row(int segment, Row& row, Amount amount) {
     Size inline_size = tuple->t_len;
     if (inline_size > TOAST_TUPLE_THRESHOLD) inline_size = 280;  // the audio went to the TOAST table
     written.entries = blocks * static_cast<std::int64_t>(BLCKSZ / (MAXALIGN(inline_size) + sizeof(ItemIdData)));
-    written.bytes = blocks * BLCKSZ;
-    if (OidIsValid(heap->rd_rel->reltoastrelid)) {
-      Relation const toast = table_open(heap->rd_rel->reltoastrelid, AccessShareLock);
-      written.bytes += static_cast<std::int64_t>(RelationGetNumberOfBlocks(toast)) * BLCKSZ;
-      table_close(toast, NoLock);
-    }
+    ToastBlocks const toast = toast_blocks(segment, heap);
+    written.bytes = (blocks + toast.all - toast.left) * BLCKSZ;
   }
   heap_freetuple(tuple);
   table_close(heap, NoLock);

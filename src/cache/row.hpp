@@ -20,11 +20,11 @@ struct Written {
   ItemPointerData tid{};
   bool first_on_page = false;
   std::int64_t entries = 0;  // of the segment, roughly; with first_on_page
-  std::int64_t bytes = 0;    // of the segment's files; with first_on_page
+  std::int64_t bytes = 0;    // in use of the segment's files; with first_on_page
 };
 
 // The segment is locked for writing, and the key noted. In bulk: who inserts many rows and has the segment mostly to
-// itself does not ask where there is room, but fills the last page and goes on.
+// itself does not ask where there is room, but fills the last page and goes on; unless pages can be used again.
 enum class Amount { single, bulk };
 Written insert_row(int segment, Row& row, Amount amount);
 

@@ -3,6 +3,7 @@
 // themselves.
 #include "cache/segments.hpp"
 
+#include "cache/recycle.hpp"
 #include "outbox/enqueue.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
@@ -14,7 +15,7 @@ namespace {
 Relations known;
 SegmentState known_states[kSegments];
 bool states_valid = false;
-int excluded = -1;
+std::uint64_t excluded = 0;
 std::uint64_t policies_seen = 1;
 
 void forget(Datum /*argument*/, Oid relation) {
@@ -83,7 +84,9 @@ void read_states() {
     fresh[segment] = {
         .used = state != "empty", .open = state == "open", .until = rows.null(i, 3) ? 0 : rows.timestamp(i, 3)};
   }
-  if (excluded >= 0) fresh[excluded] = {};
+  for (int i = 0; i < kSegments; i++) {
+    if ((excluded & bit_of(i)) != 0) fresh[i] = {};
+  }
   std::copy(std::begin(fresh), std::end(fresh), std::begin(known_states));
 }
 
@@ -128,23 +131,31 @@ void set_durability(int segment) {
 }
 
 // -1 when there is none that nobody else is opening.
-int open_empty(TimestampTz until) {
+int open_empty(TimestampTz until, bool may_use_reserve) {
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
   static pg::Statement open(
       "UPDATE audiostore_cache.segments SET state = 'open', until = $1, opened_at = clock_timestamp()"
       " WHERE segment = (SELECT segment FROM audiostore_cache.segments WHERE state = 'empty'"
-      "                  ORDER BY opened_at NULLS FIRST, segment LIMIT 1 FOR UPDATE SKIP LOCKED)"
+      "                  ORDER BY ($2 >> (segment - 1)) & 1 DESC, opened_at NULLS FIRST, segment LIMIT 1"
+      "                  FOR UPDATE SKIP LOCKED)"
       " RETURNING segment::integer",
-      {TIMESTAMPTZOID});
-  if (open.execute({TimestampTzGetDatum(until)}) == 0) return -1;
+      {TIMESTAMPTZOID, INT8OID});
+  // Those that have pages to be used again come first; but not for what is moved so that such pages can go.
+  std::uint64_t spare = 0;
+  for (int i = 0; i < kSegments; i++) {
+    if ((spare_blocks(i) > 0) != may_use_reserve && !emptied_here(i)) spare |= bit_of(i);
+  }
+  if (open.execute({TimestampTzGetDatum(until), Int64GetDatum(static_cast<std::int64_t>(spare))}) == 0) return -1;
   int const segment = open.rows().integer(0, 1) - 1;
   set_durability(segment);
+  pg::call([&] { begin_recycling(segment); });
   announce_states();
   // The worker has to know when it ends.
   outbox::wake_at_commit();
   if (SharedCache* const shared = relations().shared) {
-    forget_segment(*shared, segment);
+    // The rows of one that was emptied in this transaction come back if it is rolled back.
+    if (!emptied_here(segment)) forget_segment(*shared, segment);
     if (count_empty(states()) <= 2 * kReserve) ask_for_survey(*shared);
   }
   return segment;
@@ -181,7 +192,7 @@ int choose(std::span<const SegmentState> segments, TimestampTz expires, std::int
   // Somebody else may have opened one while we waited.
   int const found = find_open(states(), expires, slack(time_to_live, count_empty(states())));
   if (found >= 0 && segments[static_cast<std::size_t>(found)].until != kBusy) return found;
-  int const opened = open_empty(placement.until);
+  int const opened = open_empty(placement.until, may_use_reserve);
   return opened >= 0 ? opened : other;
 }
 
@@ -282,6 +293,14 @@ void close_segment(int segment) {
   if (close.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))}) > 0) announce_states();
 }
 
+void reopen_segment(int segment) {
+  pg::Spi const spi;
+  pg::AsExtensionOwner const owner;
+  static pg::Statement open(
+      "UPDATE audiostore_cache.segments SET state = 'open' WHERE segment = $1 AND state = 'closed'", {INT2OID});
+  if (open.execute({Int16GetDatum(static_cast<std::int16_t>(segment + 1))}) > 0) announce_states();
+}
+
 void mark_empty(int segment) {
   pg::Spi const spi;
   pg::AsExtensionOwner const owner;
@@ -292,13 +311,13 @@ void mark_empty(int segment) {
   announce_states();
 }
 
-Excluded::Excluded(int segment) {
-  excluded = segment;
+Excluded::Excluded(std::uint64_t segments) : before_(excluded) {
+  excluded |= segments;
   states_valid = false;
 }
 
 Excluded::~Excluded() {
-  excluded = -1;
+  excluded = before_;
   states_valid = false;
 }
 

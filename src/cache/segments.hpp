@@ -71,16 +71,21 @@ void close(OpenSegment& opened);  // keeps the locks
 int segment_for(TimestampTz expires, std::int64_t time_to_live, bool may_use_reserve);
 // It is full: it takes no more entries unless there is no other.
 void close_segment(int segment);
+// There is room in it again.
+void reopen_segment(int segment);
 // It has just been truncated by this transaction.
 void mark_empty(int segment);
 
-// While one lives, this process puts nothing into the segment.
+// While one lives, this process puts nothing into these segments.
 class Excluded {
  public:
-  explicit Excluded(int segment);
+  explicit Excluded(std::uint64_t segments);
   ~Excluded();
   Excluded(const Excluded&) = delete;
   Excluded& operator=(const Excluded&) = delete;
+
+ private:
+  std::uint64_t before_;
 };
 
 Limits limits();

@@ -34,6 +34,7 @@ struct SharedCache {
   Counters counters;
   pg_atomic_uint64 noted;  // hits since the last taking out
   pg_atomic_uint64 surveyed_entries, surveyed_bytes, added_entries, added_bytes;
+  Recycling recycling[kSegments];
   pg_atomic_uint64 words[kWords];
   pg_atomic_uint64 places[kPlaces];
   Bucket buckets[kBuckets];
@@ -61,6 +62,10 @@ void clear(SharedCache& shared, Oid table) {
                        &shared.surveyed_bytes, &shared.added_entries, &shared.added_bytes}) {
     pg_atomic_write_u64(number, 0);
   }
+  for (Recycling& one : shared.recycling) {
+    for (auto* number : {&one.next, &one.end, &one.spare}) pg_atomic_write_u32(number, 0);
+    pg_atomic_write_u64(&one.reused, 0);
+  }
 }
 
 Bucket& bucket_of(SharedCache& shared, std::uint64_t where) {
@@ -77,6 +82,8 @@ SharedCache* find_shared(Oid table) {
 }
 
 Counters& counters(SharedCache& shared) noexcept { return shared.counters; }
+
+Recycling& recycling(SharedCache& shared, int segment) noexcept { return shared.recycling[segment]; }
 
 std::uint64_t candidates(SharedCache& shared, std::uint64_t hash, std::uint64_t used) noexcept {
   if (!is_complete(shared)) return used;

@@ -53,6 +53,14 @@ int take_hits(SharedCache& shared, int part, Hit* hits) noexcept;
 // Whether there are hits or counts that were not taken out yet.
 bool has_counts(SharedCache& shared) noexcept;
 
+// Pages of a segment's TOAST table that may be used again: those from `next` to `end` were not looked at yet.
+struct Recycling {
+  pg_atomic_uint32 next, end;
+  pg_atomic_uint32 spare;   // pages that it kept when it was emptied last
+  pg_atomic_uint64 reused;  // pages, for whoever wants to know
+};
+Recycling& recycling(SharedCache& shared, int segment) noexcept;
+
 // How full the cache is, for waking the worker before its time: entries and bytes as surveyed, and added since.
 void set_surveyed(SharedCache& shared, std::int64_t entries, std::int64_t bytes) noexcept;
 // True once when a limit is passed, until the next survey.

@@ -1,5 +1,7 @@
 #include "cache/survey.hpp"
 
+#include "cache/recycle.hpp"
+
 extern "C" {
 #include "access/detoast.h"
 }
@@ -9,21 +11,20 @@ namespace {
 
 constexpr std::uint16_t kNotingLock = 0xA502;
 
-std::int64_t blocks_of(Relation heap) {
-  auto blocks = static_cast<std::int64_t>(RelationGetNumberOfBlocks(heap));
-  if (OidIsValid(heap->rd_rel->reltoastrelid)) {
-    Relation const toast = table_open(heap->rd_rel->reltoastrelid, AccessShareLock);
-    blocks += static_cast<std::int64_t>(RelationGetNumberOfBlocks(toast));
-    table_close(toast, NoLock);
-  }
-  return blocks;
-}
-
 // Inside pg::call; null when somebody is emptying it.
 Relation open_heap(int segment) {
   Oid const oid = relations().heaps[segment];
   if (!ConditionalLockRelationOid(oid, AccessShareLock)) return nullptr;
   return table_open(oid, NoLock);
+}
+
+// Inside pg::call.
+FileBytes files_of(int segment, Relation heap) {
+  ToastBlocks const toast = toast_blocks(segment, heap);
+  FileBytes bytes;
+  bytes.all = (static_cast<std::int64_t>(RelationGetNumberOfBlocks(heap)) + toast.all) * BLCKSZ;
+  bytes.in_use = bytes.all - toast.left * BLCKSZ;
+  return bytes;
 }
 
 template <class Visit>
@@ -37,11 +38,11 @@ void scan(Relation heap, Snapshot snapshot, Visit&& visit) {
 
 }  // namespace
 
-bool survey_segment(int segment, std::vector<Surveyed>& rows, std::int64_t& file_bytes) {
+bool survey_segment(int segment, std::vector<Surveyed>& rows, FileBytes& bytes) {
   return pg::call([&] {
     Relation const heap = open_heap(segment);
     if (heap == nullptr) return false;
-    file_bytes = blocks_of(heap) * BLCKSZ;
+    bytes = files_of(segment, heap);
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
     scan(heap, snapshot, [&](TupleTableSlot* slot) {
       Datum const audio = attribute(slot, column::audio_data);
@@ -55,6 +56,19 @@ bool survey_segment(int segment, std::vector<Surveyed>& rows, std::int64_t& file
   });
 }
 
+std::optional<FileBytes> measure_files(int segment) {
+  FileBytes bytes;
+  bool const measured = pg::call([&] {
+    Relation const heap = open_heap(segment);
+    if (heap == nullptr) return false;
+    bytes = files_of(segment, heap);
+    table_close(heap, NoLock);
+    return true;
+  });
+  if (!measured) return std::nullopt;
+  return bytes;
+}
+
 Survey survey(TimestampTz now) {
   Survey result;
   std::vector<Surveyed> rows;
@@ -64,7 +78,7 @@ Survey survey(TimestampTz now) {
     SegmentSurvey one;
     one.segment = i;
     rows.clear();
-    if (!survey_segment(i, rows, one.file_bytes)) continue;
+    if (!survey_segment(i, rows, one.files)) continue;
     for (Surveyed const& row : rows) {
       if (row.expires <= now) {
         one.expired++;

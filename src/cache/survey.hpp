@@ -14,16 +14,28 @@ struct Surveyed {
   std::int64_t size;  // of the audio
 };
 
+// Bytes of files that so many entries with so many bytes of audio need.
+inline std::int64_t needed(std::int64_t entries, std::int64_t bytes) { return bytes + bytes / 4 + entries * 400; }
+
+// Of a segment's heap and its TOAST table.
+struct FileBytes {
+  std::int64_t all = 0;
+  std::int64_t in_use = 0;  // without pages that are to be used again
+};
+
 struct SegmentSurvey {
   int segment = -1;
   std::int64_t live = 0, live_bytes = 0;
   std::int64_t expired = 0;
-  std::int64_t file_bytes = 0;  // of its heap and its TOAST table
+  FileBytes files;
   TimestampTz last_expiry = 0;  // of the live ones
 };
 
 // Calls visit for each row that is committed, or this transaction's. False when the segment is being emptied.
-bool survey_segment(int segment, std::vector<Surveyed>& rows, std::int64_t& file_bytes);
+bool survey_segment(int segment, std::vector<Surveyed>& rows, FileBytes& bytes);
+
+// Of a segment as it is, without reading its rows; nothing when somebody is emptying it.
+std::optional<FileBytes> measure_files(int segment);
 
 struct Survey {
   std::vector<SegmentSurvey> segments;  // those in use

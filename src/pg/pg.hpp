@@ -73,6 +73,7 @@ extern "C" {
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
+#include "catalog/storage_xlog.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/event_trigger.h"
@@ -337,6 +338,33 @@ inline void set_file(xl_seq_rec& record, Relation sequence) {
   record.locator = sequence->rd_locator;
 #else
   record.node = sequence->rd_node;
+#endif
+}
+
+// Gives a relation that is locked alone a new, empty file; the old one goes when the transaction commits.
+inline void set_new_file(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  RelationSetNewRelfilenumber(relation, relation->rd_rel->relpersistence);
+#else
+  RelationSetNewRelfilenode(relation, relation->rd_rel->relpersistence);
+#endif
+}
+
+inline void log_file_creation(Relation relation, ForkNumber fork) {
+#if PG_VERSION_NUM >= 160000
+  log_smgrcreate(&relation->rd_locator, fork);
+#else
+  log_smgrcreate(&relation->rd_node, fork);
+#endif
+}
+
+// Builds the indexes of a table anew, not those of its TOAST table.
+inline void rebuild_indexes(Oid table) {
+  ReindexParams parameters = {};
+#if PG_VERSION_NUM >= 170000
+  reindex_relation(nullptr, table, 0, &parameters);
+#else
+  reindex_relation(table, 0, &parameters);
 #endif
 }
 

@@ -26,7 +26,7 @@ cache::SharedCache* shared_cache() { return cache::relations().shared; }
 
 std::int64_t CacheTask::run_once(pg::Transactions& transactions) {
   cache::Maintenance maintenance(transactions);
-  std::int64_t const removed = maintenance.run(true);
+  std::int64_t const removed = maintenance.run(true, cache::Maintenance::Spare::none);
   maintenance.fold();
   return removed + transactions.run([] { return expire_archives(); });
 }

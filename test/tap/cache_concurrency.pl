@@ -155,6 +155,7 @@ while (time < $until - 3) {
 waitpid $_, 0 for @children;
 cmp_ok($killed, '>', 20, "$killed sessions were killed");
 check_values('sessions killed');
+cmp_ok($node->safe_psql('postgres', 'SELECT audiostore_cache.reused_pages()'), '>', 500, 'pages of evicted entries were used again');
 is($node->safe_psql('postgres', q{SELECT s.hits >= sum(c.hits) AND s.misses >= sum(c.misses) AND s.puts >= sum(c.puts)
     FROM audiostore.cache_stats() s, soak.counts c GROUP BY s.hits, s.misses, s.puts}), 't',
     'nothing is missing from the counts');

@@ -119,6 +119,45 @@ TEST(Ring, SegmentsAreFullWithAPartOfTheLimits) {
   EXPECT_TRUE(is_full(1, std::int64_t{4} << 30, {.entries = 200'000, .bytes = 0}));
 }
 
+using Stores = std::array<Storage, kSegments>;
+
+constexpr std::int64_t kMegabyte = std::int64_t{1} << 20;
+
+TEST(Spare, AQuarterOfWhatIsInUseIsAllowedAndALittleAlways) {
+  Stores storage{};
+  EXPECT_EQ(spare_allowed(storage), kMegabyte);
+  storage[1] = {.used = true, .in_use = 60 * kMegabyte};
+  storage[2] = {.used = true, .in_use = 40 * kMegabyte};
+  EXPECT_EQ(spare_allowed(storage), 25 * kMegabyte);
+}
+
+TEST(Spare, TheLargestGoFirstAndNoMoreThanMust) {
+  Stores storage{};
+  storage[3] = {.spare = 10};
+  storage[5] = {.spare = 30};
+  storage[7] = {.spare = 20};
+  EXPECT_EQ(to_give_back(storage, 60, is_empty), 0U);
+  EXPECT_EQ(to_give_back(storage, 59, is_empty), bit_of(5));
+  EXPECT_EQ(to_give_back(storage, 30, is_empty), bit_of(5));
+  EXPECT_EQ(to_give_back(storage, 29, is_empty), bit_of(5) | bit_of(7));
+  EXPECT_EQ(to_give_back(storage, 0, is_empty), bit_of(3) | bit_of(5) | bit_of(7));
+}
+
+TEST(Spare, OfUsedSegmentsItCountsButStays) {
+  Stores storage{};
+  storage[0] = {.used = true, .in_use = 10, .spare = 100};
+  storage[1] = {.spare = 10};
+  EXPECT_EQ(to_give_back(storage, 105, is_empty), bit_of(1));
+  EXPECT_EQ(to_give_back(storage, 5, is_empty), bit_of(1));
+  EXPECT_EQ(to_give_back(storage, 5, is_sparse), bit_of(0));
+}
+
+TEST(Spare, CopyingIsWorthItForSparseSegmentsAlone) {
+  EXPECT_TRUE(is_sparse({.used = true, .in_use = 10, .spare = 11}));
+  EXPECT_FALSE(is_sparse({.used = true, .in_use = 10, .spare = 10}));
+  EXPECT_FALSE(is_sparse({.used = false, .in_use = 0, .spare = 11}));
+}
+
 // What a lookup relies on: a key's segments are always among its candidates, and few others are.
 TEST(Summary, NamesEverySegmentOfAKeyAndFewOthers) {
   constexpr std::size_t kWords = 1 << 12;
