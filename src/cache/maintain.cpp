@@ -63,8 +63,8 @@ std::uint64_t find_sparse(const Survey& found, Maintenance::Spare spare) {
     one.in_use = needed(segment.live, segment.live_bytes);
     one.spare = std::max<std::int64_t>(segment.files.all - one.in_use, 0);
   }
-  // As much as empty segments may keep, and half of it for rows that are dead or have expired.
-  std::int64_t const allowed = spare == Maintenance::Spare::none ? 0 : spare_allowed(storage) * 3 / 2;
+  // Rows that are dead or have expired are among it.
+  std::int64_t const allowed = spare == Maintenance::Spare::none ? 0 : spare_allowed(storage, Keeps::used);
   return to_give_back(storage, allowed, is_sparse);
 }
 
@@ -164,7 +164,14 @@ std::uint64_t Maintenance::find_spare(Spare spare) {
       storage[i].spare = files->all - files->in_use;
     }
   }
-  return to_give_back(storage, spare == Spare::none ? 0 : spare_allowed(storage), is_empty);
+  return to_give_back(storage, spare == Spare::none ? 0 : spare_allowed(storage, Keeps::empty), is_empty);
+}
+
+void Maintenance::give_back_spare(Spare spare) {
+  std::uint64_t giving = transactions_.run([&] { return find_spare(spare); });
+  for (; giving != 0; giving &= giving - 1) {
+    transactions_.run([&] { give_back(__builtin_ctzll(giving)); });
+  }
 }
 
 std::int64_t Maintenance::run(bool thorough, Spare spare) {
@@ -199,15 +206,14 @@ std::int64_t Maintenance::run(bool thorough, Spare spare) {
       return taken.value_or(Removed{});
     });
     sum += removed;
+    // What comes next may need it; what is too much would pile up until the end.
+    give_back_spare(spare);
   }
-  std::uint64_t giving = transactions_.run([&] {
+  if (tasks.empty()) give_back_spare(spare);
+  transactions_.run([&] {
     count_removed(sum);
-    return find_spare(spare);
+    look();
   });
-  for (; giving != 0; giving &= giving - 1) {
-    transactions_.run([&] { give_back(__builtin_ctzll(giving)); });
-  }
-  transactions_.run([&] { look(); });
   return sum.expired + sum.evicted;
 }
 

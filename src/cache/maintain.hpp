@@ -34,6 +34,7 @@ class Maintenance {
   std::vector<Task> find_expired();
   std::vector<Task> find_all(Spare spare);
   static std::uint64_t find_spare(Spare spare);
+  void give_back_spare(Spare spare);
 
   pg::Transactions& transactions_;
   TimestampTz retry_at_[kSegments] = {};

@@ -107,12 +107,15 @@ struct Storage {
   std::int64_t spare = 0;  // kept for being used again
 };
 
-// So much may be kept for being used again.
-inline std::int64_t spare_allowed(std::span<const Storage> segments) {
+// So much may be kept for being used again: a sixteenth of what is in use in empty segments, which is about as much as
+// the next segment needs, and a quarter of it where entries are.
+enum class Keeps { empty, used };
+inline std::int64_t spare_allowed(std::span<const Storage> segments, Keeps where) {
   constexpr std::int64_t kLeast = std::int64_t{1} << 20;
   std::int64_t in_use = 0;
   for (Storage const& segment : segments) in_use += segment.in_use;
-  return in_use / 4 > kLeast ? in_use / 4 : kLeast;
+  std::int64_t const part = in_use / (where == Keeps::empty ? 16 : 4);
+  return part > kLeast ? part : kLeast;
 }
 
 // The segments that are to give back what they keep, as a set: those that keep most, until no more is kept than

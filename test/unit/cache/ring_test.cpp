@@ -123,12 +123,13 @@ using Stores = std::array<Storage, kSegments>;
 
 constexpr std::int64_t kMegabyte = std::int64_t{1} << 20;
 
-TEST(Spare, AQuarterOfWhatIsInUseIsAllowedAndALittleAlways) {
+TEST(Spare, APartOfWhatIsInUseIsAllowedAndALittleAlways) {
   Stores storage{};
-  EXPECT_EQ(spare_allowed(storage), kMegabyte);
+  EXPECT_EQ(spare_allowed(storage, Keeps::empty), kMegabyte);
   storage[1] = {.used = true, .in_use = 60 * kMegabyte};
   storage[2] = {.used = true, .in_use = 40 * kMegabyte};
-  EXPECT_EQ(spare_allowed(storage), 25 * kMegabyte);
+  EXPECT_EQ(spare_allowed(storage, Keeps::used), 25 * kMegabyte);
+  EXPECT_EQ(spare_allowed(storage, Keeps::empty), 100 * kMegabyte / 16);
 }
 
 TEST(Spare, TheLargestGoFirstAndNoMoreThanMust) {
