@@ -16,7 +16,7 @@ constexpr std::size_t kBits = kWords * 64;
 constexpr BlockNumber kFewBlocks = 64;
 // Of all bits, the part that makes it worth looking whether fewer would do.
 constexpr std::size_t kManyBits = kBits / 16;
-// A row takes up more room than a page's by this.
+// A page holds fewer rows than this.
 constexpr std::size_t kMostRowsInBlock = 64;
 constexpr std::uint16_t kReadingLock = 0xA510;
 

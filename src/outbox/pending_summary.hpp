@@ -31,7 +31,7 @@ void note_delete(std::string_view store, std::string_view key);
 bool may_have_packs();
 // After packs were written.
 void note_packs();
-// Counts how often packs were noted; for known_empty().
+// Counts how often packs were noted; for note_no_packs().
 std::uint64_t packs_noted();
 // The file of operation_packs, which is open, has no pages, and `noted` was asked for before looking.
 void note_no_packs(Relation packs, std::uint64_t noted);
